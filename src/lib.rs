@@ -1,0 +1,4 @@
+//! Stead: a complete application backend in one binary.
+
+pub mod expr;
+pub mod kernel;
