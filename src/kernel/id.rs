@@ -76,6 +76,6 @@ impl IdSource {
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let uuid = Uuid::new_v7(UuidTimestamp::from_unix(&*context, seconds, nanos));
-        RecordId(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_ref().into())
+        RecordId(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned().into())
     }
 }

@@ -1,0 +1,118 @@
+//! A consistent state to read from, taken at a commit.
+
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
+
+use super::{Epoch, Epochs, Read, Scan, StoreError, table::Visit};
+
+pub(crate) type Bytes = &'static [u8];
+
+/// One state of the store; cheap to clone, safe to share among threads.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+}
+
+/// The tables of one state, opened once and shared by all readers.
+pub(crate) struct Inner {
+    tables: Vec<(&'static str, ReadOnlyTable<Bytes, Bytes>)>,
+    seq: u64,
+    epochs: Epochs,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("seq", &self.seq).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn take(
+        database: &redb::Database,
+        names: &[&'static str],
+        seq: u64,
+        epochs: Epochs,
+    ) -> Result<Self, StoreError> {
+        let transaction = database.begin_read().map_err(StoreError::failed)?;
+        let open = |name: &&'static str| open_table(&transaction, name);
+        let tables = names.iter().map(open).collect::<Result<_, _>>().map_err(StoreError::failed)?;
+        Ok(Self { tables, seq, epochs })
+    }
+}
+
+fn open_table(
+    transaction: &ReadTransaction,
+    name: &'static str,
+) -> Result<(&'static str, ReadOnlyTable<Bytes, Bytes>), TableError> {
+    Ok((name, transaction.open_table(TableDefinition::new(name))?))
+}
+
+impl Snapshot {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// The seq of the newest change that this state has.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.inner.seq
+    }
+
+    /// The value of an epoch in this state.
+    #[must_use]
+    pub fn epoch(&self, epoch: Epoch) -> u64 {
+        self.inner.epochs.get(epoch)
+    }
+
+    fn table(&self, name: &'static str) -> Result<&ReadOnlyTable<Bytes, Bytes>, StoreError> {
+        let found = self.inner.tables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, table)| table).ok_or_else(|| unknown_table(name))
+    }
+}
+
+pub(crate) fn unknown_table(name: &str) -> StoreError {
+    StoreError::corrupt(format_args!("no table {name} was declared when the store opened"))
+}
+
+impl Read for Snapshot {
+    fn view<R>(&self, table: &'static str, key: &[u8], view: impl FnOnce(Option<&[u8]>) -> R) -> Result<R, StoreError> {
+        let found = self.table(table)?.get(key)?;
+        Ok(view(found.as_ref().map(redb::AccessGuard::value)))
+    }
+
+    fn scan<E: From<StoreError>>(
+        &self,
+        table: &'static str,
+        from: &[u8],
+        to: &[u8],
+        scan: Scan,
+        visit: Visit<'_, E>,
+    ) -> Result<(), E> {
+        let table = self.table(table)?;
+        if !to.is_empty() && from >= to {
+            return Ok(());
+        }
+        let range = if to.is_empty() { table.range(from..) } else { table.range(from..to) };
+        visit_range(range.map_err(StoreError::from)?, scan, visit)
+    }
+}
+
+/// Visits the entries of an engine range in the order of `scan`.
+pub(crate) fn visit_range<E: From<StoreError>>(
+    mut range: redb::Range<'_, Bytes, Bytes>,
+    scan: Scan,
+    visit: Visit<'_, E>,
+) -> Result<(), E> {
+    loop {
+        let next = match scan {
+            Scan::Forward => range.next(),
+            Scan::Backward => range.next_back(),
+        };
+        let Some(entry) = next else { return Ok(()) };
+        let (key, value) = entry.map_err(StoreError::from)?;
+        if visit(key.value(), value.value())?.is_break() {
+            return Ok(());
+        }
+    }
+}
