@@ -95,7 +95,8 @@ impl Writer {
         let queue_max = options.queue_max;
         let (queue, inbox) = sync_channel(queue_max);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker { database, names, counters, options, shared, waiting: Arc::clone(&waiting), unsealed: false };
+        let worker =
+            Worker { database, names, counters, options, shared, waiting: Arc::clone(&waiting), unsealed: false };
         let thread = thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || worker.run(&inbox))
@@ -181,7 +182,11 @@ impl Worker {
     fn serve(&mut self, inbox: &Receiver<Message>) -> End {
         let mut batch = Vec::with_capacity(self.options.batch_max);
         loop {
-            let first = if self.unsealed { inbox.recv_timeout(self.options.seal_after) } else { inbox.recv().map_err(Into::into) };
+            let first = if self.unsealed {
+                inbox.recv_timeout(self.options.seal_after)
+            } else {
+                inbox.recv().map_err(Into::into)
+            };
             let mut close = None;
             match first {
                 Ok(Message::Run(operation)) => batch.push(operation),

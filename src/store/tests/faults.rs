@@ -41,7 +41,12 @@ struct Handle(Arc<Disk>);
 
 impl Disk {
     fn new(fault: Fault, bytes: Vec<u8>, budget: i64) -> Arc<Self> {
-        Arc::new(Self { live: Mutex::new(bytes.clone()), synced: Mutex::new(bytes), fault, budget: AtomicI64::new(budget) })
+        Arc::new(Self {
+            live: Mutex::new(bytes.clone()),
+            synced: Mutex::new(bytes),
+            fault,
+            budget: AtomicI64::new(budget),
+        })
     }
 
     fn spend(&self, fault: Fault) -> io::Result<()> {

@@ -11,13 +11,14 @@ fn open(folder: &std::path::Path) -> Store {
 
 fn seqs(store: &Store) -> Vec<u64> {
     let mut seqs = Vec::new();
-    store.read(|snap| {
-        log::read::<StoreError>(snap, 0, &mut |entry| {
-            seqs.push(entry.seq);
-            Ok(ControlFlow::Continue(()))
+    store
+        .read(|snap| {
+            log::read::<StoreError>(snap, 0, &mut |entry| {
+                seqs.push(entry.seq);
+                Ok(ControlFlow::Continue(()))
+            })
         })
-    })
-    .unwrap();
+        .unwrap();
     seqs
 }
 
@@ -100,12 +101,13 @@ async fn a_full_queue_answers_busy_and_accepted_operations_survive_closing() {
     let held = tokio::spawn({
         let store = store.clone();
         async move {
-            store.write(move |tx| {
-                started.send(()).unwrap();
-                gate.recv().unwrap();
-                put_note(tx, "held", "x")
-            })
-            .await
+            store
+                .write(move |tx| {
+                    started.send(()).unwrap();
+                    gate.recv().unwrap();
+                    put_note(tx, "held", "x")
+                })
+                .await
         }
     });
     tokio::task::spawn_blocking(move || running.recv().unwrap()).await.unwrap();
@@ -136,7 +138,11 @@ fn a_second_owner_gets_a_clear_message() {
     let folder = tempfile::tempdir().unwrap();
     let _store = open(folder.path());
     let error = Store::open(&folder.path().join("stead.redb"), &Options::default(), &schema()).unwrap_err();
-    assert!(error.to_string().ends_with("is in use by another stead process; stop it, or choose another folder with --data"));
+    assert!(
+        error
+            .to_string()
+            .ends_with("is in use by another stead process; stop it, or choose another folder with --data")
+    );
 }
 
 #[tokio::test]
@@ -147,7 +153,10 @@ async fn an_older_file_is_migrated_once_and_a_newer_one_refused() {
     store.write(|tx| put_note(tx, "a", "one")).await.unwrap();
     store.close().await;
     drop(store);
-    let migrated = Schema { migrations: vec![Migration { to: 2, run: |tx| put_note(tx, "b", "from the step").map(|_| ()) }], ..schema() };
+    let migrated = Schema {
+        migrations: vec![Migration { to: 2, run: |tx| put_note(tx, "b", "from the step").map(|_| ()) }],
+        ..schema()
+    };
     let store = Store::open(&path, &Options::default(), &migrated).unwrap();
     assert_eq!(note(&store, "b"), Some(b"from the step".to_vec()));
     store.write(|tx| tx.delete(NOTES, "b")).await.unwrap();

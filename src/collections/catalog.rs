@@ -1,0 +1,331 @@
+//! All collections of one schema epoch, compiled: what every request about records starts from.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwapOption;
+
+use super::{
+    field::{Check, Field},
+    model::{CollectionDef, IndexState, OnDelete, Rules},
+    repo,
+    scope::RuleScope,
+};
+use crate::{
+    expr::{self, Expr, Kind},
+    store::{Epoch, Read, Snapshot, Store, StoreError, key::Direction},
+};
+
+/// Where a value stands in a record: the system fields first, then the collection's own.
+pub type Slot = usize;
+
+/// The system fields, in the order in which records show them.
+pub const SYSTEM_FIELDS: [(&str, Kind); 4] =
+    [("id", Kind::Str), ("createdAt", Kind::DateTime), ("updatedAt", Kind::DateTime), ("version", Kind::Int)];
+/// The slot of `id`.
+pub const ID: Slot = 0;
+/// The slot of `createdAt`.
+pub const CREATED_AT: Slot = 1;
+/// The slot of `updatedAt`.
+pub const UPDATED_AT: Slot = 2;
+/// The slot of `version`.
+pub const VERSION: Slot = 3;
+/// The slot of the collection's first own field.
+pub const FIRST_FIELD: Slot = SYSTEM_FIELDS.len();
+
+/// A collection ready for work.
+#[derive(Debug)]
+pub struct Collection {
+    /// The definition.
+    pub def: CollectionDef,
+    /// The collection's own fields; the slot of the first is [`FIRST_FIELD`].
+    pub fields: Vec<Field>,
+    /// The indexes, those being built included.
+    pub indexes: Vec<Index>,
+    /// The rules, compiled.
+    pub rules: CompiledRules,
+    /// The relations of other collections, and of this one, that point here.
+    pub referrers: Vec<Referrer>,
+    /// True when a record is served as the bytes that are stored.
+    pub verbatim: bool,
+    slots: HashMap<String, Slot>,
+}
+
+/// An index ready for work.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// The number under which entries are stored.
+    pub number: u32,
+    /// What an entry holds, in order.
+    pub components: Vec<(Slot, Direction)>,
+    /// No two records agree in all components, unless one is null.
+    pub unique: bool,
+    /// Whether queries may use it.
+    pub ready: bool,
+    /// Whether it failed to be built; writes leave it alone.
+    pub failed: bool,
+    /// Whether its one component is a list: an entry for each item.
+    pub many: bool,
+}
+
+/// The rules of a collection, compiled.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledRules {
+    /// Which records a list shows.
+    pub list: Option<Expr>,
+    /// Which records can be read by id.
+    pub read: Option<Expr>,
+    /// Which records may be created.
+    pub create: Option<Expr>,
+    /// Which records may be changed.
+    pub update: Option<Expr>,
+    /// Which records may be deleted.
+    pub delete: Option<Expr>,
+}
+
+/// A relation field that points at a collection.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// The number of the collection that has the field.
+    pub collection: u32,
+    /// The field.
+    pub slot: Slot,
+    /// The number of the index that finds records by the field.
+    pub index: u32,
+    /// What becomes of them.
+    pub on_delete: OnDelete,
+}
+
+impl Collection {
+    /// Compiles a definition. What cannot be compiled was refused when it was stored.
+    fn compile(def: CollectionDef) -> Result<Self, StoreError> {
+        let compile = |field| Field::compile(field).map_err(|unfit| StoreError::corrupt(unfit.detail));
+        let fields: Vec<Field> = def.fields.iter().map(compile).collect::<Result<_, _>>()?;
+        let slots = slots(&fields);
+        let mut collection = Self {
+            verbatim: !def.rewriting && fields.iter().all(|field| !field.hidden),
+            indexes: Vec::new(),
+            rules: CompiledRules::default(),
+            referrers: Vec::new(),
+            fields,
+            slots,
+            def,
+        };
+        collection.indexes = compile_indexes(&collection)?;
+        collection.rules = compile_rules(&collection, &collection.def.rules).map_err(StoreError::corrupt)?;
+        Ok(collection)
+    }
+
+    /// A collection of these fields with nothing else: to check rules before they are stored.
+    #[must_use]
+    pub fn draft(def: CollectionDef, fields: Vec<Field>) -> Self {
+        let slots = slots(&fields);
+        Self {
+            indexes: Vec::new(),
+            rules: CompiledRules::default(),
+            referrers: Vec::new(),
+            verbatim: false,
+            fields,
+            slots,
+            def,
+        }
+    }
+
+    /// The collection's number.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.def.number
+    }
+
+    /// The slot of the field with this name.
+    #[must_use]
+    pub fn slot(&self, name: &str) -> Option<Slot> {
+        self.slots.get(name).copied()
+    }
+
+    /// The collection's own field at `slot`; `None` for system fields.
+    #[must_use]
+    pub fn field(&self, slot: Slot) -> Option<&Field> {
+        self.fields.get(slot.checked_sub(FIRST_FIELD)?)
+    }
+
+    /// The name of the field at `slot`.
+    #[must_use]
+    pub fn slot_name(&self, slot: Slot) -> &str {
+        match SYSTEM_FIELDS.get(slot) {
+            Some((name, _)) => name,
+            None => self.field(slot).map_or("", |field| &field.name),
+        }
+    }
+
+    /// How many slots a record has.
+    #[must_use]
+    pub fn slot_count(&self) -> usize {
+        FIRST_FIELD + self.fields.len()
+    }
+
+    /// The kind of the values at `slot`, and whether there are many.
+    #[must_use]
+    pub fn kind(&self, slot: Slot) -> (Kind, bool) {
+        match SYSTEM_FIELDS.get(slot) {
+            Some((_, kind)) => (*kind, false),
+            None => self.field(slot).map_or((Kind::Json, false), |field| (field.kind(), field.many.is_some())),
+        }
+    }
+
+    /// Whether `slot` may be named by a client, in filters, sort keys and projections.
+    #[must_use]
+    pub fn is_visible(&self, slot: Slot) -> bool {
+        self.field(slot).is_none_or(|field| !field.hidden)
+    }
+}
+
+fn slots(fields: &[Field]) -> HashMap<String, Slot> {
+    let names = SYSTEM_FIELDS.iter().map(|(name, _)| (*name).to_owned());
+    names.chain(fields.iter().map(|field| field.name.clone())).enumerate().map(|(slot, name)| (name, slot)).collect()
+}
+
+fn compile_indexes(collection: &Collection) -> Result<Vec<Index>, StoreError> {
+    let compile = |def: &super::model::IndexDef| {
+        let component = |term: &String| {
+            let (name, direction) = split_direction(term);
+            let slot = collection.slot(name).ok_or_else(|| StoreError::corrupt("an index over no field"))?;
+            Ok((slot, direction))
+        };
+        let components: Vec<_> = def.fields.iter().map(component).collect::<Result<_, StoreError>>()?;
+        let many = components.first().is_some_and(|(slot, _)| collection.kind(*slot).1);
+        Ok(Index {
+            number: def.number,
+            components,
+            unique: def.unique,
+            ready: def.state == IndexState::Ready,
+            failed: matches!(def.state, IndexState::Failed { .. }),
+            many,
+        })
+    };
+    collection.def.indexes.iter().map(compile).collect()
+}
+
+/// A field's name and direction from `name` or `-name`.
+#[must_use]
+pub fn split_direction(term: &str) -> (&str, Direction) {
+    match term.strip_prefix('-') {
+        Some(name) => (name, Direction::Descending),
+        None => (term, Direction::Ascending),
+    }
+}
+
+fn compile_rules(collection: &Collection, rules: &Rules) -> Result<CompiledRules, expr::ExprError> {
+    let scope = RuleScope { collection };
+    let compile = |rule: &Option<String>| rule.as_deref().map(|source| expr::compile(source, &scope)).transpose();
+    Ok(CompiledRules {
+        list: compile(&rules.list)?,
+        read: compile(&rules.read)?,
+        create: compile(&rules.create)?,
+        update: compile(&rules.update)?,
+        delete: compile(&rules.delete)?,
+    })
+}
+
+/// All collections of one schema epoch.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The epoch of which this is the state.
+    pub epoch: u64,
+    by_number: HashMap<u32, Arc<Collection>>,
+    by_name: HashMap<String, Arc<Collection>>,
+}
+
+impl Catalog {
+    /// Compiles what is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn load(source: &impl Read, epoch: u64) -> Result<Self, StoreError> {
+        let defs = repo::all(source)?;
+        let mut collections: HashMap<u32, Collection> = HashMap::new();
+        for def in defs {
+            collections.insert(def.number, Collection::compile(def)?);
+        }
+        for (target, referrer) in find_referrers(&collections) {
+            if let Some(collection) = collections.get_mut(&target) {
+                collection.referrers.push(referrer);
+            }
+        }
+        let by_number: HashMap<_, _> = collections.into_iter().map(|(number, made)| (number, Arc::new(made))).collect();
+        let by_name = by_number.values().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
+        Ok(Self { epoch, by_number, by_name })
+    }
+
+    /// The collection with this name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.by_name.get(name)
+    }
+
+    /// The collection with this number.
+    #[must_use]
+    pub fn by_number(&self, number: u32) -> Option<&Arc<Collection>> {
+        self.by_number.get(&number)
+    }
+
+    /// Every collection, by name.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Arc<Collection>> {
+        let mut all: Vec<_> = self.by_number.values().collect();
+        all.sort_by(|a, b| a.def.name.cmp(&b.def.name));
+        all
+    }
+}
+
+fn find_referrers(collections: &HashMap<u32, Collection>) -> Vec<(u32, Referrer)> {
+    let numbers: HashMap<&str, u32> = collections.values().map(|c| (c.def.name.as_str(), c.number())).collect();
+    let mut found = Vec::new();
+    for collection in collections.values() {
+        for (position, field) in collection.fields.iter().enumerate() {
+            let Check::Relation { collection: target, on_delete } = &field.check else { continue };
+            let slot = FIRST_FIELD + position;
+            let index = collection.indexes.iter().find(|index| index.components.first().is_some_and(|c| c.0 == slot));
+            if let (Some(target), Some(index)) = (numbers.get(target.as_str()), index) {
+                let (index, on_delete) = (index.number, *on_delete);
+                found.push((*target, Referrer { collection: collection.number(), slot, index, on_delete }));
+            }
+        }
+    }
+    found
+}
+
+/// The catalog of the newest schema epoch, compiled once for all.
+#[derive(Debug)]
+pub struct Catalogs {
+    store: Store,
+    current: ArcSwapOption<Catalog>,
+}
+
+impl Catalogs {
+    /// Catalogs of this store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, current: ArcSwapOption::empty() }
+    }
+
+    /// The newest state of the store with the catalog that fits it exactly.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the collections cannot be read.
+    pub fn current(&self) -> Result<(Snapshot, Arc<Catalog>), StoreError> {
+        let snapshot = self.store.snapshot();
+        let epoch = snapshot.epoch(Epoch::Schema);
+        if let Some(catalog) = self.current.load_full().filter(|catalog| catalog.epoch == epoch) {
+            return Ok((snapshot, catalog));
+        }
+        let catalog = Arc::new(Catalog::load(&snapshot, epoch)?);
+        self.current.store(Some(Arc::clone(&catalog)));
+        Ok((snapshot, catalog))
+    }
+
+    /// The store of which these are the catalogs.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}

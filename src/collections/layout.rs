@@ -1,0 +1,262 @@
+//! Where the records of a collection and the entries of its indexes stand in the store.
+//!
+//! Two tables serve all collections, for opening a table costs more than a longer key.
+
+use std::ops::ControlFlow;
+
+use super::catalog::{CREATED_AT, Collection, FIRST_FIELD, ID, Index, SYSTEM_FIELDS, Slot, UPDATED_AT, VERSION};
+use super::text;
+use crate::{
+    kernel::Scalar,
+    store::{Read, Scan, StoreError, key},
+};
+
+/// Key: collection number (u32, big-endian), id. Value: the record's canonical JSON text.
+pub const DATA: &str = "records.data";
+/// Key: index number (u32, big-endian), the components as [`key`] writes them, id. Value: the id's length (u8).
+pub const INDEX: &str = "records.index";
+
+/// The key of a record.
+#[must_use]
+pub fn record_key(collection: u32, id: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + id.len());
+    bytes.extend_from_slice(&collection.to_be_bytes());
+    bytes.extend_from_slice(id.as_bytes());
+    bytes
+}
+
+/// The id in the key of a record.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the key is not a record's.
+pub fn id_of_record(key: &[u8]) -> Result<&str, StoreError> {
+    let id = key.get(4..).unwrap_or_default();
+    std::str::from_utf8(id).map_err(StoreError::corrupt)
+}
+
+/// The id in an entry of an index.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the entry is none.
+pub fn id_of_entry<'k>(key: &'k [u8], value: &[u8]) -> Result<&'k str, StoreError> {
+    let length = value.first().copied().map_or(0, usize::from);
+    let id = key.len().checked_sub(length).and_then(|start| key.get(start..)).unwrap_or_default();
+    std::str::from_utf8(id).map_err(StoreError::corrupt)
+}
+
+/// What all keys of one collection's records, or of one index's entries, start with.
+#[must_use]
+pub fn prefix(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+/// Visits all records of a collection from `id` on (empty: from the first), by id.
+///
+/// # Errors
+/// [`StoreError`], or what `visit` answers.
+pub fn scan_records<E: From<StoreError>>(
+    source: &impl Read,
+    collection: u32,
+    from: &str,
+    visit: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let (from, to) = (record_key(collection, from), prefix(collection + 1));
+    source.scan(DATA, &from, &to, Scan::Forward, &mut |key, value| visit(id_of_record(key)?, value))
+}
+
+/// Whether a collection has no record.
+///
+/// # Errors
+/// [`StoreError`] when the file cannot be read.
+pub fn is_empty(source: &impl Read, collection: u32) -> Result<bool, StoreError> {
+    let mut empty = true;
+    scan_records::<StoreError>(source, collection, "", &mut |_, _| {
+        empty = false;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(empty)
+}
+
+/// The values of a stored record by slot, as JSON text.
+#[derive(Clone, Debug)]
+pub struct Slots<'a> {
+    values: Vec<Option<&'a str>>,
+}
+
+impl<'a> Slots<'a> {
+    /// No value at all.
+    #[must_use]
+    pub fn empty(count: usize) -> Self {
+        Self { values: vec![None; count] }
+    }
+
+    /// Reads a stored record.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not canonical.
+    pub fn read(collection: &Collection, record: &'a [u8]) -> Result<Self, StoreError> {
+        Self::read_some(collection, record, None)
+    }
+
+    /// Reads the values of the `wanted` slots, and stops when it has them.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not canonical.
+    pub fn read_some(collection: &Collection, record: &'a [u8], wanted: Option<&[Slot]>) -> Result<Self, StoreError> {
+        let mut slots = Self::empty(collection.slot_count());
+        let mut left = wanted.map_or(usize::MAX, <[Slot]>::len);
+        let mut expected = 0;
+        text::members(record, |name, value| {
+            let slot = if collection.slot_name(expected) == name { Some(expected) } else { collection.slot(name) };
+            let Some(slot) = slot else { return ControlFlow::Continue(()) };
+            expected = slot + 1;
+            if wanted.is_none_or(|wanted| wanted.contains(&slot)) {
+                slots.set(slot, value);
+                left -= 1;
+            }
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(slots)
+    }
+
+    /// The JSON text at `slot`.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&'a str> {
+        self.values.get(slot).copied().flatten()
+    }
+
+    /// Sets the JSON text at `slot`.
+    pub fn set(&mut self, slot: Slot, value: &'a str) {
+        if let Some(place) = self.values.get_mut(slot) {
+            *place = Some(value);
+        }
+    }
+
+    /// The value at `slot` as an index holds it; for a list, of its first item.
+    #[must_use]
+    pub fn scalar(&self, collection: &Collection, slot: Slot) -> Scalar {
+        self.scalars(collection, slot).into_iter().next().unwrap_or(Scalar::Null)
+    }
+
+    /// The values at `slot` as an index holds them.
+    #[must_use]
+    pub fn scalars(&self, collection: &Collection, slot: Slot) -> Vec<Scalar> {
+        let Some(raw) = self.get(slot) else { return vec![Scalar::Null] };
+        match collection.field(slot) {
+            Some(field) => field.scalars(raw),
+            None => vec![system_scalar(slot, raw)],
+        }
+    }
+}
+
+/// The value of a system field.
+#[must_use]
+pub fn system_scalar(slot: Slot, raw: &str) -> Scalar {
+    let text = raw.trim_matches('"');
+    let found = match slot {
+        ID => Some(Scalar::Str(text.to_owned())),
+        CREATED_AT | UPDATED_AT => text.parse().ok().map(Scalar::DateTime),
+        VERSION => text.parse().ok().map(Scalar::Int),
+        _ => None,
+    };
+    found.unwrap_or(Scalar::Null)
+}
+
+/// The system fields of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The record's id.
+    pub id: &'a str,
+    /// When it was made.
+    pub created_at: &'a str,
+    /// When it was last changed.
+    pub updated_at: &'a str,
+    /// How often it was written.
+    pub version: i64,
+}
+
+/// Writes a record: the head, then each field's canonical JSON text.
+#[must_use]
+pub fn write_record<'v>(collection: &Collection, head: Head<'_>, value: impl Fn(Slot) -> &'v str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut out = Vec::with_capacity(512);
+    let [(id, _), (created_at, _), (updated_at, _), (version, _)] = SYSTEM_FIELDS;
+    let Head { id: own_id, created_at: made, updated_at: changed, version: number } = head;
+    // Writing to a Vec cannot fail.
+    let _ =
+        write!(out, r#"{{"{id}":"{own_id}","{created_at}":"{made}","{updated_at}":"{changed}","{version}":{number}"#);
+    for (position, field) in collection.fields.iter().enumerate() {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(field.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        out.extend_from_slice(value(FIRST_FIELD + position).as_bytes());
+    }
+    out.push(b'}');
+    out
+}
+
+/// An entry of an index for one record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The whole key.
+    pub key: Vec<u8>,
+    /// How much of the key comes before the id.
+    pub values_end: usize,
+    /// Whether a component is null, so that the entry is never a duplicate.
+    pub has_null: bool,
+}
+
+/// The entries that `index` has for a record.
+#[must_use]
+pub fn entries(collection: &Collection, index: &Index, slots: &Slots<'_>, id: &str) -> Vec<Entry> {
+    if index.many
+        && let Some((slot, direction)) = index.components.first()
+    {
+        let values = slots.scalars(collection, *slot);
+        return values.iter().map(|value| entry(index.number, id, [(value, *direction)])).collect();
+    }
+    let values: Vec<_> =
+        index.components.iter().map(|(slot, direction)| (slots.scalar(collection, *slot), *direction)).collect();
+    vec![entry(index.number, id, values.iter().map(|(value, direction)| (value, *direction)))]
+}
+
+fn entry<'s>(index: u32, id: &str, values: impl IntoIterator<Item = (&'s Scalar, key::Direction)>) -> Entry {
+    let mut bytes = Vec::with_capacity(96);
+    bytes.extend_from_slice(&index.to_be_bytes());
+    let mut has_null = false;
+    for (value, direction) in values {
+        has_null |= value.is_null();
+        key::encode(value, direction, &mut bytes);
+    }
+    let values_end = bytes.len();
+    bytes.extend_from_slice(id.as_bytes());
+    Entry { key: bytes, values_end, has_null }
+}
+
+/// The value of an index entry for a record with this id.
+#[must_use]
+pub fn entry_value(id: &str) -> [u8; 1] {
+    [u8::try_from(id.len()).unwrap_or(u8::MAX)]
+}
+
+/// The id of another record that agrees with this entry of a unique index.
+///
+/// # Errors
+/// [`StoreError`] when the file cannot be read.
+pub fn duplicate(source: &impl Read, entry: &Entry, own_id: &str) -> Result<Option<String>, StoreError> {
+    let values = entry.key.get(..entry.values_end).unwrap_or_default();
+    if entry.has_null {
+        return Ok(None);
+    }
+    let end = key::prefix_end(values).unwrap_or_default();
+    let mut found = None;
+    source.scan::<StoreError>(INDEX, values, &end, Scan::Forward, &mut |key, value| {
+        let id = id_of_entry(key, value)?;
+        if id == own_id {
+            return Ok(ControlFlow::Continue(()));
+        }
+        found = Some(id.to_owned());
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}

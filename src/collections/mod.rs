@@ -1,0 +1,30 @@
+//! Collections: user-defined schemas, how their values are checked and stored, and how they change on live data.
+//!
+//! What is done with records lives in `records`; this module knows what a record of a collection *is*.
+
+// api
+pub mod catalog;
+mod change;
+mod field;
+pub mod layout;
+pub mod maintenance;
+mod model;
+mod repo;
+mod scope;
+mod service;
+pub mod system;
+mod text;
+mod validate;
+mod value;
+
+pub use catalog::{Catalog, Catalogs, Collection, Index, Slot};
+pub use change::{read_head, rewrite};
+pub use field::{Check, Field, Format, Range};
+pub use layout::Slots;
+pub use model::{
+    CollectionDef, CollectionError, CollectionInput, FieldDef, FieldType, IndexDef, IndexInput, IndexState, OnDelete,
+    Rules,
+};
+pub use repo::TABLES;
+pub use scope::{AUTH_FIELDS, FilterScope};
+pub use service::{Asker, CollectionService};

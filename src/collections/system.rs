@@ -1,0 +1,46 @@
+//! The collections that Stead itself needs.
+
+use super::{
+    model::{CollectionInput, FieldDef, Rules},
+    service::system_input,
+};
+
+/// The name of the collection of users.
+pub const USERS: &str = "users";
+/// The roles that a user can have.
+pub const ROLES: [&str; 4] = ["admin", "manager", "user", "viewer"];
+
+/// The collections that every server has.
+#[must_use]
+pub fn inputs() -> Vec<CollectionInput> {
+    let own = Some("id = @auth.id".to_owned());
+    let rules = Rules { list: own.clone(), read: own, ..Rules::default() };
+    vec![system_input(USERS, "Who may sign in, and with which roles.", fields_of(USERS), rules)]
+}
+
+/// The fields that a system collection has and keeps.
+#[must_use]
+pub fn fields_of(collection: &str) -> Vec<FieldDef> {
+    if collection != USERS {
+        return Vec::new();
+    }
+    let field = |name: &str, kind: &str| FieldDef { name: name.into(), kind: kind.into(), ..FieldDef::default() };
+    vec![
+        FieldDef {
+            format: Some("email".into()),
+            max: Some(254.into()),
+            required: true,
+            unique: true,
+            ..field("email", "string")
+        },
+        FieldDef { max: Some(200.into()), ..field("name", "string") },
+        FieldDef {
+            values: Some(ROLES.map(str::to_owned).into()),
+            many: true,
+            nullable: Some(false),
+            default: Some(serde_json::json!(["user"])),
+            ..field("roles", "enum")
+        },
+        FieldDef { default: Some(false.into()), nullable: Some(false), ..field("disabled", "boolean") },
+    ]
+}

@@ -1,0 +1,133 @@
+//! Walking over the text of a stored record without parsing it.
+//!
+//! Stored records are canonical: one JSON object, no white space between tokens, no member twice. That makes a
+//! value's end a matter of counting brackets and quotes. Never use this on what a client sent.
+
+use std::ops::ControlFlow;
+
+use crate::store::StoreError;
+
+/// Shows each member of a stored record, in stored order: its name and the text of its value. Stops when told to.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the bytes are not a canonical object.
+pub fn members<'a>(
+    record: &'a [u8],
+    mut visit: impl FnMut(&'a str, &'a str) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let text = std::str::from_utf8(record).map_err(StoreError::corrupt)?;
+    let mut at = 1;
+    if text.as_bytes() == b"{}" {
+        return Ok(());
+    }
+    loop {
+        let name_end = string_end(record, at).ok_or_else(broken)?;
+        let value_start = name_end + 1;
+        let value_end = value_end(record, value_start).ok_or_else(broken)?;
+        let name = text.get(at + 1..name_end - 1).ok_or_else(broken)?;
+        let value = text.get(value_start..value_end).ok_or_else(broken)?;
+        if visit(name, value).is_break() {
+            return Ok(());
+        }
+        match record.get(value_end) {
+            Some(b',') => at = value_end + 1,
+            Some(b'}') => return Ok(()),
+            _ => return Err(broken()),
+        }
+    }
+}
+
+fn broken() -> StoreError {
+    StoreError::corrupt("a stored record is not canonical JSON")
+}
+
+/// The position after the string that starts at `start`.
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    if bytes.get(start) != Some(&b'"') {
+        return None;
+    }
+    let mut at = start + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// The position after the value that starts at `start`.
+fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match bytes.get(start)? {
+        b'"' => string_end(bytes, start),
+        b'{' | b'[' => container_end(bytes, start),
+        _ => {
+            bytes.get(start..)?.iter().position(|byte| matches!(byte, b',' | b'}' | b']')).map(|length| start + length)
+        }
+    }
+}
+
+fn container_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let (mut depth, mut at) = (0_usize, start);
+    loop {
+        match bytes.get(at)? {
+            b'"' => {
+                at = string_end(bytes, at)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[\"\\\\{}\\[\\],:]{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec(("[a-z\"\\\\]{0,4}", inner), 0..4)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn members_are_those_of_a_full_parse(pairs in proptest::collection::vec(("[a-zA-Z]{1,6}", value()), 0..6)) {
+            let object: Map<String, Value> = pairs.into_iter().collect();
+            let bytes = serde_json::to_vec(&object).unwrap();
+            let mut seen = Map::new();
+            members(&bytes, |name, value| {
+                seen.insert(name.into(), serde_json::from_str(value).unwrap());
+                ControlFlow::Continue(())
+            }).unwrap();
+            prop_assert_eq!(seen, object);
+        }
+
+        #[test]
+        fn broken_bytes_are_an_error_not_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..30), tail in "[{}\\[\\]\",:a1]{0,20}") {
+            let _ = members(&bytes, |_, _| ControlFlow::Continue(()));
+            let _ = members(format!("{{{tail}").as_bytes(), |_, _| ControlFlow::Continue(()));
+        }
+    }
+}

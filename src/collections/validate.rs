@@ -1,0 +1,228 @@
+//! From what a client sends to a definition that fits, or to every reason why it does not.
+
+use std::collections::HashSet;
+
+use super::{
+    catalog::{Catalog, Collection, SYSTEM_FIELDS, split_direction},
+    field::{Check, Field},
+    model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
+    scope::RuleScope,
+};
+use crate::{expr, kernel::FieldError};
+
+/// Names that collections cannot have: words of the API's own.
+const RESERVED_COLLECTIONS: [&str; 18] = [
+    "admin",
+    "aggregate",
+    "auth",
+    "batch",
+    "collections",
+    "docs",
+    "files",
+    "health",
+    "jobs",
+    "metrics",
+    "openapi",
+    "queues",
+    "realtime",
+    "records",
+    "search",
+    "system",
+    "uploads",
+    "webhooks",
+];
+/// Names that fields cannot have: words of the expression language and of answers.
+const RESERVED_FIELDS: [&str; 6] = ["expand", "true", "false", "null", "in", "collection"];
+const NAME_MAX: usize = 63;
+const DESCRIPTION_MAX: usize = 2_000;
+const RULE_PATHS: [&str; 5] = ["list", "read", "create", "update", "delete"];
+
+/// An index that a definition asks for: its terms, and whether it is unique and made by an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WantedIndex {
+    pub(super) fields: Vec<String>,
+    pub(super) unique: bool,
+    pub(super) implicit: bool,
+}
+
+/// Checks a definition whose parts are given. Answers the indexes that it asks for.
+pub(super) fn check(
+    def: &CollectionDef,
+    indexes: &[IndexInput],
+    catalog: &Catalog,
+) -> Result<(Vec<Field>, Vec<WantedIndex>), CollectionError> {
+    let mut errors = Vec::new();
+    check_name(def, catalog, &mut errors);
+    if def.description.as_ref().is_some_and(|text| text.chars().count() > DESCRIPTION_MAX) {
+        errors.push(FieldError::at(
+            "description",
+            "too_long",
+            format_args!("must have at most {DESCRIPTION_MAX} characters"),
+        ));
+    }
+    let fields = check_fields(def, catalog, &mut errors);
+    let wanted = wanted_indexes(def, indexes);
+    if errors.is_empty() {
+        let draft = Collection::draft(def.clone(), fields.clone());
+        check_indexes(&draft, indexes, &wanted, &mut errors);
+        check_rules(&draft, &def.rules, &mut errors);
+    }
+    if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= NAME_MAX
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn name_grammar() -> String {
+    format!("must start with a letter and have up to {NAME_MAX} letters, digits and underscores")
+}
+
+fn check_name(def: &CollectionDef, catalog: &Catalog, errors: &mut Vec<FieldError>) {
+    let name = def.name.as_str();
+    if name.is_empty() {
+        errors.push(FieldError::at("name", "required", "a collection has a name"));
+    } else if !is_name(name) {
+        errors.push(FieldError::at("name", "pattern", name_grammar()));
+    } else if RESERVED_COLLECTIONS.contains(&name.to_lowercase().as_str()) {
+        errors.push(FieldError::at(
+            "name",
+            "reserved",
+            format_args!("\"{name}\" is a word of the API; choose another name"),
+        ));
+    } else if catalog.by_name(name).is_some_and(|other| other.number() != def.number) {
+        errors.push(FieldError::at("name", "unique", format_args!("there is a collection \"{name}\" already")));
+    }
+}
+
+fn check_fields(def: &CollectionDef, catalog: &Catalog, errors: &mut Vec<FieldError>) -> Vec<Field> {
+    if def.fields.len() > FIELDS_MAX {
+        errors.push(FieldError::at("fields", "items", format_args!("a collection has at most {FIELDS_MAX} fields")));
+    }
+    let mut names = HashSet::new();
+    let mut fields = Vec::new();
+    for (index, field) in def.fields.iter().enumerate() {
+        let pointer = |attribute: &str| format!("/fields/{index}/{attribute}");
+        check_field_name(&field.name, &pointer("name"), !names.insert(field.name.to_lowercase()), errors);
+        match Field::compile(field) {
+            Ok(compiled) => {
+                check_target(&compiled, def, catalog, &pointer("collection"), errors);
+                fields.push(compiled);
+            }
+            Err(unfit) => errors.push(FieldError::new(pointer(unfit.attribute), "invalid", unfit.detail)),
+        }
+    }
+    fields
+}
+
+fn check_field_name(name: &str, pointer: &str, duplicate: bool, errors: &mut Vec<FieldError>) {
+    let system = SYSTEM_FIELDS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    if !is_name(name) {
+        errors.push(FieldError::new(pointer, "pattern", name_grammar()));
+    } else if system {
+        errors.push(FieldError::new(pointer, "reserved", format_args!("every record has \"{name}\" already")));
+    } else if RESERVED_FIELDS.contains(&name) {
+        errors.push(FieldError::new(
+            pointer,
+            "reserved",
+            format_args!("\"{name}\" has a meaning of its own; choose another name"),
+        ));
+    } else if duplicate {
+        errors.push(FieldError::new(pointer, "unique", format_args!("there is a field \"{name}\" already")));
+    }
+}
+
+fn check_target(field: &Field, def: &CollectionDef, catalog: &Catalog, pointer: &str, errors: &mut Vec<FieldError>) {
+    if let Check::Relation { collection, .. } = &field.check
+        && *collection != def.name
+        && catalog.by_name(collection).is_none()
+    {
+        errors.push(FieldError::new(
+            pointer,
+            "not_found",
+            format_args!("there is no collection \"{collection}\"; create it first"),
+        ));
+    }
+}
+
+/// The indexes that a client lists, and those that attributes and relations imply and no listed one serves.
+fn wanted_indexes(def: &CollectionDef, listed: &[IndexInput]) -> Vec<WantedIndex> {
+    let explicit =
+        listed.iter().map(|index| WantedIndex { fields: index.fields.clone(), unique: index.unique, implicit: false });
+    let mut wanted: Vec<_> = explicit.collect();
+    for field in &def.fields {
+        let serves = |index: &WantedIndex| {
+            let first = index.fields.first().is_some_and(|first| *first == field.name);
+            first && (!field.unique || (index.unique && index.fields.len() == 1))
+        };
+        let needed = field.unique || field.indexed || field.kind == "relation";
+        if needed && !wanted.iter().any(serves) {
+            wanted.push(WantedIndex { fields: vec![field.name.clone()], unique: field.unique, implicit: true });
+        }
+    }
+    wanted
+}
+
+fn check_indexes(draft: &Collection, listed: &[IndexInput], wanted: &[WantedIndex], errors: &mut Vec<FieldError>) {
+    if wanted.len() > INDEXES_MAX {
+        let detail = format!("a collection has at most {INDEXES_MAX} indexes, those of single fields included");
+        errors.push(FieldError::at("indexes", "items", detail));
+    }
+    for (position, index) in listed.iter().enumerate() {
+        let pointer = format!("/indexes/{position}");
+        let terms: HashSet<&str> = index.fields.iter().map(|term| split_direction(term).0).collect();
+        if index.fields.is_empty() || index.fields.len() > INDEX_FIELDS_MAX || terms.len() != index.fields.len() {
+            let detail = format!("an index has 1 to {INDEX_FIELDS_MAX} different fields");
+            errors.push(FieldError::new(format!("{pointer}/fields"), "items", detail));
+        }
+        if listed.iter().take(position).any(|other| other.fields == index.fields) {
+            errors.push(FieldError::new(pointer.clone(), "unique", "there is an index over these fields already"));
+        }
+        for (place, term) in index.fields.iter().enumerate() {
+            check_index_field(draft, index, term, &format!("{pointer}/fields/{place}"), errors);
+        }
+    }
+    for (position, field) in draft.def.fields.iter().enumerate() {
+        let compiled = draft.fields.get(position);
+        if (field.unique || field.indexed) && !compiled.is_some_and(Field::is_indexable) {
+            let attribute = if field.unique { "unique" } else { "indexed" };
+            let detail = format!("a {} field cannot have an index", describe(field));
+            errors.push(FieldError::new(format!("/fields/{position}/{attribute}"), "invalid", detail));
+        }
+    }
+}
+
+fn check_index_field(draft: &Collection, index: &IndexInput, term: &str, pointer: &str, errors: &mut Vec<FieldError>) {
+    let (name, _) = split_direction(term);
+    let Some(slot) = draft.slot(name) else {
+        return errors.push(FieldError::new(pointer, "not_found", format_args!("there is no field \"{name}\"")));
+    };
+    let Some(field) = draft.field(slot) else { return };
+    if !field.is_indexable() {
+        let def = draft.def.fields.iter().find(|def| def.name == name);
+        let detail = format!("a {} field cannot have an index", def.map_or_else(String::new, describe));
+        errors.push(FieldError::new(pointer, "invalid", detail));
+    } else if field.many.is_some() && (index.fields.len() > 1 || index.unique) {
+        errors.push(FieldError::new(
+            pointer,
+            "invalid",
+            "a field with many has an index of its own, which is not unique",
+        ));
+    }
+}
+
+fn describe(field: &FieldDef) -> String {
+    if field.kind == "text" { "text (use string with max up to 4096)".into() } else { field.kind.clone() }
+}
+
+fn check_rules(draft: &Collection, rules: &Rules, errors: &mut Vec<FieldError>) {
+    let sources = [&rules.list, &rules.read, &rules.create, &rules.update, &rules.delete];
+    for (name, source) in RULE_PATHS.iter().zip(sources) {
+        let compiled = source.as_deref().map(|source| expr::compile(source, &RuleScope { collection: draft }));
+        if let Some(Err(error)) = compiled {
+            errors.push(FieldError::new(format!("/rules/{name}"), "invalid", error));
+        }
+    }
+}

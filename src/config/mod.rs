@@ -1,0 +1,254 @@
+//! Configuration: defaults < `stead.toml` < `STEAD_*` environment < flags; typed, and checked as a whole before
+//! anything is opened.
+//!
+//! The tree below is the reference: a key's path is `section.field`, its environment variable `STEAD_SECTION_FIELD`.
+
+mod load;
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigErrors, Sources, load};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where the server listens and keeps its data.
+    pub server: Server,
+    /// What is done with every request and answer.
+    pub http: Http,
+    /// How many requests a client may make.
+    pub rate_limit: RateLimit,
+    /// The store.
+    pub store: Store,
+    /// Sign-in.
+    pub auth: Auth,
+    /// Queries.
+    pub records: Records,
+    /// The log.
+    pub log: Log,
+}
+
+/// Where the server listens and keeps its data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    /// The address and port to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// The folder of everything that is stored.
+    pub data: PathBuf,
+    /// Addresses whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// After how long a connection without any traffic is closed, in seconds.
+    pub idle_timeout_seconds: u64,
+    /// How long requests may go on after the signal to stop, in seconds.
+    pub shutdown_timeout_seconds: u64,
+    /// Threads that serve requests; 0 for one for each core.
+    pub threads: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8090".into(),
+            data: "stead-data".into(),
+            trusted_proxies: Vec::new(),
+            idle_timeout_seconds: 120,
+            shutdown_timeout_seconds: 30,
+            threads: 0,
+        }
+    }
+}
+
+/// What is done with every request and answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Http {
+    /// The greatest size of a request's body, in bytes.
+    pub body_bytes_max: usize,
+    /// The most requests that are worked on at once; one more is answered 503.
+    pub requests_max: usize,
+    /// How long a request may take, its body included, in milliseconds.
+    pub timeout_ms: u64,
+    /// Whether answers are compressed for clients that accept it.
+    pub compression: bool,
+    /// The size from which answers are compressed, in bytes.
+    pub compression_bytes_min: usize,
+    /// Whether answers carry security headers.
+    pub security_headers: bool,
+    /// Origins whose pages may call the API; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// How long a browser may keep the answer to a preflight request, in seconds.
+    pub cors_max_age_seconds: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            requests_max: 1024,
+            timeout_ms: 30_000,
+            compression: true,
+            compression_bytes_min: 1024,
+            security_headers: true,
+            cors_origins: Vec::new(),
+            cors_max_age_seconds: 600,
+        }
+    }
+}
+
+/// How many requests a client may make; 0 turns a limit off.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateLimit {
+    /// Requests a minute from one address (IPv6: from one /64).
+    pub per_address_per_minute: u32,
+    /// Requests a minute by one user.
+    pub per_user_per_minute: u32,
+    /// Attempts a minute to sign in from one address.
+    pub sign_in_per_minute: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 20 }
+    }
+}
+
+/// The store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Store {
+    /// The most memory for cached pages, in bytes; 0 takes an eighth of the machine's, from 32 MiB to 1 GiB.
+    pub cache_bytes: usize,
+    /// The most writes that wait; one more is answered 503.
+    pub queue_max: usize,
+    /// The most writes that share a commit.
+    pub batch_max: usize,
+    /// After how long without a write the file is sealed, so that it opens quickly after a crash, in milliseconds.
+    pub seal_after_ms: u64,
+    /// The most long reads at once.
+    pub scans_max: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { cache_bytes: 0, queue_max: 4096, batch_max: 512, seal_after_ms: 200, scans_max: 4 }
+    }
+}
+
+/// Sign-in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Auth {
+    /// How long an access token is good for, in seconds.
+    pub access_token_seconds: u64,
+    /// The least length of a password, in characters.
+    pub password_length_min: usize,
+    /// Passwords that are hashed at once; 0 for one for each core.
+    pub hashes_max: usize,
+    /// The key that signs tokens: an Ed25519 key in PKCS#8 PEM. Empty: a key is made and kept in the data folder.
+    pub signing_key: String,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { access_token_seconds: 900, password_length_min: 10, hashes_max: 0, signing_key: String::new() }
+    }
+}
+
+/// Queries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Records {
+    /// The most records and index entries that one query looks at.
+    pub examined_max: u64,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { examined_max: 2_000_000 }
+    }
+}
+
+/// The log, which goes to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// What is logged: a level, or a list such as `info,stead::store=debug`.
+    pub level: String,
+    /// `json`, `pretty`, or `auto`: pretty on a terminal.
+    pub format: String,
+    /// Whether each request is logged.
+    pub requests: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: "auto".into(), requests: true }
+    }
+}
+
+/// Paths of keys whose values are secret: shown as `***`, and readable from a file named by `<key>_file`.
+pub const SECRETS: [&str; 1] = ["auth.signing_key"];
+
+impl Config {
+    /// Everything that is wrong with the values together, as `(path, what)`.
+    fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        let mut check = |fits: bool, path: &str, what: &str| {
+            if !fits {
+                faults.push((path.to_owned(), what.to_owned()));
+            }
+        };
+        let listen = self.server.listen.parse::<std::net::SocketAddr>();
+        check(listen.is_ok(), "server.listen", "must be ADDRESS:PORT, such as 127.0.0.1:8090");
+        check(!self.server.data.as_os_str().is_empty(), "server.data", "must name a folder");
+        check((1..=1024).contains(&(self.server.threads.max(1))), "server.threads", "must be from 0 to 1024");
+        check(
+            (1024..=1 << 30).contains(&self.http.body_bytes_max),
+            "http.body_bytes_max",
+            "must be from 1024 to 1073741824",
+        );
+        check((1..=1 << 20).contains(&self.http.requests_max), "http.requests_max", "must be from 1 to 1048576");
+        check(self.http.timeout_ms > 0, "http.timeout_ms", "must be greater than 0");
+        let origin = |origin: &String| origin == "*" || origin.starts_with("http://") || origin.starts_with("https://");
+        check(
+            self.http.cors_origins.iter().all(origin),
+            "http.cors_origins",
+            "each must be \"*\" or start with http:// or https://",
+        );
+        check((1..=1 << 20).contains(&self.store.queue_max), "store.queue_max", "must be from 1 to 1048576");
+        check((1..=100_000).contains(&self.store.batch_max), "store.batch_max", "must be from 1 to 100000");
+        check((1..=1024).contains(&self.store.scans_max), "store.scans_max", "must be from 1 to 1024");
+        check(
+            (60..=86_400).contains(&self.auth.access_token_seconds),
+            "auth.access_token_seconds",
+            "must be from 60 to 86400",
+        );
+        check((8..=128).contains(&self.auth.password_length_min), "auth.password_length_min", "must be from 8 to 128");
+        check(self.records.examined_max > 0, "records.examined_max", "must be greater than 0");
+        let format = matches!(self.log.format.as_str(), "auto" | "json" | "pretty");
+        check(format, "log.format", "must be auto, json or pretty");
+        let level = self.log.level.parse::<tracing_subscriber::EnvFilter>();
+        check(level.is_ok(), "log.level", "must be a level such as info, or a list such as info,stead::store=debug");
+        faults
+    }
+
+    /// The configuration as TOML, with secrets hidden.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let mut table = toml::Table::try_from(self).unwrap_or_default();
+        for path in SECRETS {
+            let Some((section, key)) = path.split_once('.') else { continue };
+            let value = table.get_mut(section).and_then(|section| section.get_mut(key));
+            if let Some(toml::Value::String(secret)) = value.filter(|value| value.as_str() != Some("")) {
+                *secret = "***".into();
+            }
+        }
+        toml::to_string(&table).unwrap_or_default()
+    }
+}

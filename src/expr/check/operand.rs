@@ -1,0 +1,116 @@
+//! Operands: paths to fields, names with `@`, function calls.
+
+use crate::expr::{
+    ExprError, Field, Function, Kind, Resolved, Root, Term,
+    ast::{Literal, Operand, OperandKind},
+    build,
+    error::Result,
+    function::Param,
+};
+use crate::kernel::Scalar;
+
+use super::Checker;
+
+/// An operand whose names are known. The numbers are positions.
+pub(super) enum Checked {
+    Literal(usize, Literal),
+    List(usize, Vec<(usize, Literal)>),
+    Value(Typed),
+}
+
+/// A term that has a kind.
+pub(super) struct Typed {
+    pub(super) position: usize,
+    pub(super) term: Term,
+    pub(super) kind: Kind,
+    pub(super) many: bool,
+    /// The operand as messages call it.
+    pub(super) label: String,
+}
+
+impl Checker<'_> {
+    pub(super) fn operand(&self, operand: Operand) -> Result<Checked> {
+        let Operand { position, kind } = operand;
+        Ok(match kind {
+            OperandKind::Literal(literal) => Checked::Literal(position, literal),
+            OperandKind::List(items) => Checked::List(position, items),
+            OperandKind::Path(path) => {
+                let segments: Vec<&str> = path.split('.').collect();
+                Checked::Value(self.field(position, Root::Record, &segments, &path)?)
+            }
+            OperandKind::Special(path) => Checked::Value(self.special(position, &path)?),
+            OperandKind::Call { name, args } => Checked::Value(self.call(position, &name, args)?),
+        })
+    }
+
+    /// What stands behind `@`.
+    fn special(&self, position: usize, path: &str) -> Result<Typed> {
+        let label = format!("@{path}");
+        let segments: Vec<&str> = path.split('.').collect();
+        let (root, rest) = match segments.as_slice() {
+            ["now"] => {
+                return Ok(Typed { position, term: Term::Now, kind: Kind::DateTime, many: false, label });
+            }
+            ["auth", rest @ ..] => (Root::Auth, rest),
+            ["old", rest @ ..] => (Root::Old, rest),
+            ["request", "body", rest @ ..] => (Root::Body, rest),
+            _ => {
+                let message = format!("no name {label:?}; there are @auth, @request.body, @old and @now");
+                return Err(ExprError::new(position, message));
+            }
+        };
+        if rest.is_empty() {
+            return Err(ExprError::new(position, format!("expected a field behind {label:?}, as in {label}.id")));
+        }
+        self.field(position, root, rest, &label)
+    }
+
+    fn field(&self, position: usize, root: Root, path: &[&str], name: &str) -> Result<Typed> {
+        let fault = |message| ExprError::new(position, message);
+        let Resolved { slot, kind, many, consumed } = self.scope.resolve(root, path).map_err(fault)?;
+        let rest: Vec<String> = path.get(consumed..).unwrap_or_default().iter().map(|&name| name.to_owned()).collect();
+        match rest.first() {
+            Some(inner) if many => {
+                return Err(fault(format!("{name:?}: there is no {inner:?} in a field with many values")));
+            }
+            Some(inner) if kind != Kind::Json => {
+                return Err(fault(format!("{name:?}: there is no {inner:?} in {}", kind.name())));
+            }
+            _ => {}
+        }
+        let label = format!("{name:?}");
+        let field = Field { root, slot, kind, many, name: name.to_owned(), rest };
+        Ok(Typed { position, term: Term::Field(field), kind, many, label })
+    }
+
+    fn call(&self, position: usize, name: &str, args: Vec<Operand>) -> Result<Typed> {
+        let Some(function) = Function::named(name) else {
+            let names: Vec<&str> = Function::ALL.iter().map(|function| function.name()).collect();
+            let message = format!("no function {name:?}; there are {}", names.join(", "));
+            return Err(ExprError::new(position, message));
+        };
+        let params = function.params();
+        if args.len() != params.len() {
+            let message = format!("{name}() takes {} arguments, found {}", params.len(), args.len());
+            return Err(ExprError::new(position, message.replace(" 1 arguments", " 1 argument")));
+        }
+        let terms = params.iter().zip(args).map(|(param, arg)| self.argument(name, *param, arg));
+        let term = build::call(function, terms.collect::<Result<_>>()?);
+        Ok(Typed { position, term, kind: function.result(), many: false, label: format!("{name}()") })
+    }
+
+    fn argument(&self, function: &str, param: Param, arg: Operand) -> Result<Term> {
+        let position = arg.position;
+        let found = match self.operand(arg)? {
+            Checked::Literal(_, Literal::Text(text)) => return Ok(Term::Literal(Scalar::Str(text))),
+            Checked::Literal(_, literal) => literal.name().to_owned(),
+            Checked::List(..) => "a list".to_owned(),
+            Checked::Value(typed) => match (param, typed.many, typed.kind) {
+                (Param::TextOrMany, true, _) | (_, false, Kind::Str | Kind::Json) => return Ok(typed.term),
+                (Param::Text, true, _) => format!("{}, which holds many values", typed.label),
+                (_, false, kind) => format!("{}, which is {}", typed.label, kind.name()),
+            },
+        };
+        Err(ExprError::new(position, format!("{function}() needs {}, found {found}", param.name())))
+    }
+}

@@ -1,0 +1,100 @@
+//! What can come of a request about records.
+
+use crate::{
+    collections::CollectionError,
+    kernel::{Code, DomainError, FieldError},
+    store::StoreError,
+};
+
+/// A business outcome of a request about records.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is no collection with this name.
+    #[error("there is no collection \"{0}\"")]
+    NoCollection(String),
+    /// There is no such record, or the caller may not see it.
+    #[error("there is no record \"{id}\" in {collection}")]
+    NotFound {
+        /// The collection.
+        collection: String,
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The caller may not do this.
+    #[error("your roles and the rules of {0} do not allow this")]
+    Forbidden(String),
+    /// Values do not fit; every fault is named.
+    #[error("the record is not valid; see errors")]
+    Invalid(Vec<FieldError>),
+    /// The body is not a JSON object, or names a member twice.
+    #[error("{0}")]
+    Body(String),
+    /// The id is in use.
+    #[error("there is a record \"{0}\" already")]
+    IdInUse(String),
+    /// Records that refer to this one keep it from being deleted.
+    #[error("{0}")]
+    Referenced(String),
+    /// The record has another version than `If-Match` names.
+    #[error("the record has changed: its version is {0}; read it again")]
+    Stale(i64),
+    /// A filter that does not parse or fit.
+    #[error("the filter is not valid {0}")]
+    Filter(crate::expr::ExprError),
+    /// A query parameter that is unknown or out of bounds.
+    #[error("a parameter is not valid; see errors")]
+    Parameters(Vec<FieldError>),
+    /// A cursor that was changed or belongs to another query.
+    #[error("the cursor is not valid for this query; start again without it")]
+    Cursor,
+    /// A query that would examine too much.
+    #[error("{0}")]
+    IndexRequired(String),
+    /// The schema moved between check and commit; the service tries again.
+    #[error("the schema changed meanwhile; try again")]
+    Moved,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DomainError for RecordError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NoCollection(_) | Self::NotFound { .. } => Code::NotFound,
+            Self::Forbidden(_) => Code::Forbidden,
+            Self::Invalid(_) => Code::ValidationFailed,
+            Self::Body(_) => Code::InvalidJson,
+            Self::IdInUse(_) | Self::Referenced(_) | Self::Moved => Code::Conflict,
+            Self::Stale(_) => Code::PreconditionFailed,
+            Self::Filter(_) => Code::InvalidFilter,
+            Self::Parameters(_) => Code::InvalidParameter,
+            Self::Cursor => Code::InvalidCursor,
+            Self::IndexRequired(_) => Code::IndexRequired,
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn field_errors(&self) -> &[FieldError] {
+        match self {
+            Self::Invalid(errors) | Self::Parameters(errors) => errors,
+            _ => &[],
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u32> {
+        if let Self::Store(error) = self { error.retry_after_seconds() } else { None }
+    }
+}
+
+impl From<CollectionError> for RecordError {
+    fn from(error: CollectionError) -> Self {
+        match error {
+            CollectionError::NotFound(name) => Self::NoCollection(name),
+            CollectionError::Invalid(errors) => Self::Invalid(errors),
+            CollectionError::Conflict(detail) => Self::Referenced(detail),
+            CollectionError::Moved => Self::Moved,
+            CollectionError::Store(error) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Running a plan: visiting candidates, keeping those that match, in order, up to a page.
+
+use std::{cell::Cell, collections::BinaryHeap, ops::ControlFlow};
+
+use jiff::Timestamp;
+
+use super::{
+    RecordError,
+    plan::{Path, Plan, SortTerm},
+    view::{View, slots_read},
+};
+use crate::{
+    collections::{
+        Collection, Slots,
+        catalog::ID,
+        layout::{self, DATA, INDEX},
+    },
+    expr::Expr,
+    kernel::Scalar,
+    store::{
+        Read, Scan, Snapshot, StoreError,
+        key::{Direction, Reader, encode},
+    },
+};
+
+/// Where a record stands in a query's order: its sort values and its id, written so that bytes order as records do.
+pub(super) type Position = Vec<u8>;
+
+/// A record that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) record: Vec<u8>,
+}
+
+/// What a run of a plan looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effort {
+    /// Records and index entries visited.
+    pub(super) examined: u64,
+}
+
+/// What every run needs.
+#[derive(Debug)]
+pub(super) struct Run<'r> {
+    pub(super) snapshot: &'r Snapshot,
+    pub(super) collection: &'r Collection,
+    pub(super) plan: &'r Plan,
+    pub(super) now: Timestamp,
+    /// The most records to look at without an answer.
+    pub(super) examined_max: u64,
+    pub(super) effort: Effort,
+}
+
+impl Run<'_> {
+    /// The first `limit` records after a position, in the order of `sort`.
+    pub(super) fn page(
+        &mut self,
+        sort: &[SortTerm],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Found>, RecordError> {
+        if self.plan.ordered { self.stream(sort, after, limit) } else { self.top(sort, after, limit) }
+    }
+
+    /// How many records match.
+    pub(super) fn count(&mut self) -> Result<u64, RecordError> {
+        let mut count = 0;
+        if self.plan.residual == Expr::Constant(true) {
+            let table = self.table();
+            for range in &self.plan.ranges {
+                self.snapshot.scan::<RecordError>(table, &range.from, &range.to, Scan::Forward, &mut |_, _| {
+                    count += 1;
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+            self.effort.examined += count;
+            return Ok(count);
+        }
+        self.matching(None, &mut |_, _| {
+            count += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
+    }
+
+    fn table(&self) -> &'static str {
+        if self.plan.path == Path::Records { DATA } else { INDEX }
+    }
+
+    fn stream(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
+        let after = after.map(|position| self.seek(sort, position)).transpose()?;
+        let mut found = Vec::with_capacity(limit.min(64));
+        self.matching(after.as_deref(), &mut |id, record| {
+            found.push(Found { id: id.to_owned(), record: record.to_vec() });
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    fn top(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
+        let collection = self.collection;
+        let mut heap: BinaryHeap<(Position, String, Vec<u8>)> = BinaryHeap::with_capacity(limit + 1);
+        self.matching(None, &mut |id, record| {
+            let position = position(collection, sort, record)?;
+            let worse = heap.len() >= limit && heap.peek().is_some_and(|(worst, ..)| position >= *worst);
+            if worse || after.is_some_and(|after| position.as_slice() <= after) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            heap.push((position, id.to_owned(), record.to_vec()));
+            if heap.len() > limit {
+                heap.pop();
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(heap.into_sorted_vec().into_iter().map(|(_, id, record)| Found { id, record }).collect())
+    }
+
+    /// Visits the records that match, in the order of the path, after the key `after`.
+    fn matching(
+        &mut self,
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, RecordError>,
+    ) -> Result<(), RecordError> {
+        let (collection, plan, snapshot) = (self.collection, self.plan, self.snapshot);
+        let wanted = slots_read(&plan.residual);
+        let (mut examined, stopped, now) = (0, Cell::new(false), self.now);
+        let mut judge = |id: &str, record: &[u8]| -> Result<ControlFlow<()>, RecordError> {
+            if plan.residual != Expr::Constant(true) {
+                let slots = Slots::read_some(collection, record, Some(&wanted))?;
+                if !plan.residual.eval(&View::of(collection, &slots, now)) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+            }
+            let flow = visit(id, record)?;
+            stopped.set(flow.is_break());
+            Ok(flow)
+        };
+        for range in &plan.ranges {
+            let (from, to) = match (after, plan.scan) {
+                (Some(after), Scan::Forward) => (after, range.to.as_slice()),
+                (Some(after), Scan::Backward) => (range.from.as_slice(), after),
+                (None, _) => (range.from.as_slice(), range.to.as_slice()),
+            };
+            let mut key = Vec::with_capacity(64);
+            snapshot.scan::<RecordError>(self.table(), from, to, plan.scan, &mut |entry, value| {
+                examined += 1;
+                if examined > self.examined_max {
+                    return Err(too_much(collection, plan, self.examined_max));
+                }
+                if plan.path == Path::Records {
+                    return judge(layout::id_of_record(entry)?, value);
+                }
+                let id = layout::id_of_entry(entry, value)?;
+                key.clear();
+                key.extend_from_slice(&collection.number().to_be_bytes());
+                key.extend_from_slice(id.as_bytes());
+                let judged = snapshot.view(DATA, &key, |found| found.map(|record| judge(id, record)))?;
+                judged.unwrap_or_else(|| Err(StoreError::corrupt("an index entry points at no record").into()))
+            })?;
+            if stopped.get() {
+                break;
+            }
+        }
+        self.effort.examined += examined;
+        Ok(())
+    }
+
+    /// The key along the path from which a scan goes on after a position.
+    fn seek(&self, sort: &[SortTerm], position: &[u8]) -> Result<Vec<u8>, RecordError> {
+        let (values, id) = decode_position(sort, position)?;
+        let mut key = match self.plan.path {
+            Path::Records => layout::prefix(self.collection.number()),
+            Path::Index(at) => self.index_prefix(at, sort, &values)?,
+        };
+        key.extend_from_slice(id.as_bytes());
+        if self.plan.scan == Scan::Forward {
+            key.push(0);
+        }
+        Ok(key)
+    }
+
+    fn index_prefix(&self, at: usize, sort: &[SortTerm], values: &[Scalar]) -> Result<Vec<u8>, RecordError> {
+        let index = self.collection.indexes.get(at).ok_or(RecordError::Cursor)?;
+        let range = self.plan.ranges.first().ok_or(RecordError::Cursor)?;
+        // The fixed components stand at the start of the one range; they are read to find where they end.
+        let mut reader = Reader::new(range.from.get(4..).unwrap_or_default());
+        for (_, direction) in index.components.iter().take(self.plan.fixed) {
+            reader.next(*direction)?;
+        }
+        let fixed = range.from.len() - reader.rest().len();
+        let mut key = range.from.get(..fixed).unwrap_or_default().to_vec();
+        for (slot, direction) in index.components.iter().skip(self.plan.fixed) {
+            let place = sort.iter().position(|(sorted, _)| sorted == slot).ok_or(RecordError::Cursor)?;
+            encode(values.get(place).ok_or(RecordError::Cursor)?, *direction, &mut key);
+        }
+        Ok(key)
+    }
+}
+
+fn too_much(collection: &Collection, plan: &Plan, max: u64) -> RecordError {
+    let mut names = Vec::new();
+    plan.residual.for_each_field(&mut |field| {
+        if !names.contains(&field.name) {
+            names.push(field.name.clone());
+        }
+    });
+    let over = if names.is_empty() { "the sort keys".to_owned() } else { names.join(", ") };
+    RecordError::IndexRequired(format!(
+        "the query looks at more than {max} records of {}; add an index over {over} to the collection, or narrow the filter",
+        collection.def.name
+    ))
+}
+
+/// The direction in which ids break ties.
+fn tie(sort: &[SortTerm]) -> Direction {
+    sort.last().map_or(Direction::Ascending, |(_, direction)| *direction)
+}
+
+/// Where a record stands in the order of `sort`.
+pub(super) fn position(collection: &Collection, sort: &[SortTerm], record: &[u8]) -> Result<Position, StoreError> {
+    let mut wanted: Vec<_> = sort.iter().map(|(slot, _)| *slot).collect();
+    if !wanted.contains(&ID) {
+        wanted.push(ID);
+    }
+    let slots = Slots::read_some(collection, record, Some(&wanted))?;
+    let mut bytes = Vec::with_capacity(64);
+    for (slot, direction) in sort {
+        encode(&slots.scalar(collection, *slot), *direction, &mut bytes);
+    }
+    encode(&slots.scalar(collection, ID), tie(sort), &mut bytes);
+    Ok(bytes)
+}
+
+/// The sort values and the id of a position.
+pub(super) fn decode_position(sort: &[SortTerm], position: &[u8]) -> Result<(Vec<Scalar>, String), RecordError> {
+    let mut reader = Reader::new(position);
+    let read = |reader: &mut Reader<'_>, direction| reader.next(direction).map_err(|_| RecordError::Cursor);
+    let values = sort.iter().map(|(_, direction)| read(&mut reader, *direction)).collect::<Result<_, _>>()?;
+    match (read(&mut reader, tie(sort))?, reader.rest()) {
+        (Scalar::Str(id), []) => Ok((values, id)),
+        _ => Err(RecordError::Cursor),
+    }
+}

@@ -1,0 +1,22 @@
+//! Records: the use cases of what collections hold. Reading by id, listing by filter and order, writing with every
+//! check in the same transaction, importing and exporting.
+
+mod error;
+mod execute;
+mod input;
+mod plan;
+mod prepare;
+mod query;
+mod service;
+mod show;
+mod view;
+mod write;
+
+pub use error::RecordError;
+pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
+pub use service::{Caller, Limits, Page, RecordService, Shown};
+
+use crate::collections::layout;
+
+/// The tables of this feature; their layout is the collections' own.
+pub const TABLES: [&str; 2] = [layout::DATA, layout::INDEX];

@@ -1,0 +1,246 @@
+//! Carrying out a prepared write inside the transaction: what must hold is checked here, for only here nothing moves.
+
+use std::{collections::VecDeque, ops::ControlFlow};
+
+use jiff::Timestamp;
+
+use super::{
+    RecordError,
+    input::Draft,
+    prepare::{self, Prepared},
+};
+use crate::{
+    collections::{
+        Asker, Catalog, Collection, OnDelete, Slots,
+        catalog::Referrer,
+        layout::{self, DATA, INDEX},
+        system,
+    },
+    kernel::{FieldError, Scalar, error::pointer_to},
+    store::{Change, ChangeKind, Epoch, Read, Scan, StoreError, Tx, key},
+};
+
+/// The most records that one deletion may take along or change.
+pub(super) const CASCADE_MAX: usize = 10_000;
+
+/// What every write of a request shares.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) asker: &'a Asker,
+    pub(super) now: Timestamp,
+}
+
+/// Refuses to go on with a catalog that is not the transaction's.
+pub(super) fn check_epoch(tx: &Tx<'_>, catalog: &Catalog) -> Result<(), RecordError> {
+    if tx.epoch(Epoch::Schema) == catalog.epoch { Ok(()) } else { Err(RecordError::Moved) }
+}
+
+/// The stored text of a record.
+pub(super) fn stored(source: &impl Read, collection: &Collection, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    source.view(DATA, &layout::record_key(collection.number(), id), |found| found.map(<[u8]>::to_vec))
+}
+
+/// Writes what was prepared, or says everything that forbids it.
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    collection: &Collection,
+    id: &str,
+    prepared: &Prepared,
+) -> Result<(), RecordError> {
+    let mut errors = Vec::new();
+    check_targets(tx, prepared, &mut errors)?;
+    check_unique(tx, collection, id, prepared, &mut errors)?;
+    if !errors.is_empty() {
+        return Err(RecordError::Invalid(errors));
+    }
+    let key = layout::record_key(collection.number(), id);
+    match &prepared.new {
+        Some(new) => tx.put_bytes(DATA, key, new)?,
+        None => tx.delete_bytes(DATA, key).map(|_| ())?,
+    }
+    for change in &prepared.indexes {
+        for entry in &change.removed {
+            tx.delete_bytes(INDEX, entry.key.clone())?;
+        }
+        for entry in &change.added {
+            tx.put_bytes(INDEX, entry.key.clone(), &layout::entry_value(id))?;
+        }
+    }
+    log(tx, context, collection, id, prepared)
+}
+
+fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
+    for target in &prepared.targets {
+        let exists = match target.collection {
+            Some(number) => tx.view(DATA, &layout::record_key(number, &target.id), |found| found.is_some())?,
+            // A file comes into being when an upload is confirmed; no id of another kind is one.
+            None => false,
+        };
+        if !exists {
+            let what = if target.collection.is_some() { "record" } else { "file" };
+            let detail = format!("there is no {what} \"{}\"", target.id);
+            errors.push(FieldError::new(target.pointer.clone(), "not_found", detail));
+        }
+    }
+    Ok(())
+}
+
+fn check_unique(
+    tx: &Tx<'_>,
+    collection: &Collection,
+    id: &str,
+    prepared: &Prepared,
+    errors: &mut Vec<FieldError>,
+) -> Result<(), StoreError> {
+    for change in &prepared.indexes {
+        let Some(index) = collection.indexes.get(change.position).filter(|index| index.unique) else { continue };
+        for entry in &change.added {
+            let Some(other) = layout::duplicate(tx, entry, id)? else { continue };
+            let names: Vec<_> = index.components.iter().map(|(slot, _)| collection.slot_name(*slot)).collect();
+            let pointer = names.first().map(|name| pointer_to(name)).unwrap_or_default();
+            let detail = format!("the record \"{other}\" has the same {} already", names.join(" and "));
+            errors.push(FieldError::new(pointer, "unique", detail));
+        }
+    }
+    Ok(())
+}
+
+fn log(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    collection: &Collection,
+    id: &str,
+    prepared: &Prepared,
+) -> Result<(), RecordError> {
+    let (old, new) = (as_text(prepared.old.as_deref())?, as_text(prepared.new.as_deref())?);
+    let kind = match (old, new) {
+        (None, _) => ChangeKind::Created,
+        (_, None) => ChangeKind::Deleted,
+        _ => ChangeKind::Updated,
+    };
+    tx.log(&Change {
+        time: context.now,
+        entity: "records",
+        collection: collection.number(),
+        id,
+        kind,
+        actor: context.asker.origin(),
+        new,
+        old,
+    })?;
+    if collection.def.name == system::USERS {
+        tx.bump(Epoch::Access)?;
+    }
+    Ok(())
+}
+
+fn as_text(bytes: Option<&[u8]>) -> Result<Option<&str>, StoreError> {
+    bytes.map(std::str::from_utf8).transpose().map_err(StoreError::corrupt)
+}
+
+/// Deletes a record with all that its deletion entails. Answers the number of records deleted.
+pub(super) fn delete(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    collection: &Collection,
+    id: &str,
+) -> Result<usize, RecordError> {
+    let mut queue = VecDeque::from([(collection.number(), id.to_owned())]);
+    let mut restricts = Vec::new();
+    let (mut deleted, mut touched) = (0, 0);
+    while let Some((number, id)) = queue.pop_front() {
+        let Some(collection) = context.catalog.by_number(number) else { continue };
+        let Some(old) = stored(tx, collection, &id)? else { continue };
+        let prepared = prepare::deletion(context.catalog, collection, &id, old)?;
+        apply(tx, context, collection, &id, &prepared)?;
+        deleted += 1;
+        for referrer in &collection.referrers {
+            let ids = match referrer.on_delete {
+                OnDelete::Restrict => {
+                    restricts.push((referrer.clone(), id.clone()));
+                    continue;
+                }
+                OnDelete::Cascade | OnDelete::SetNull => referring(tx, context.catalog, referrer, &id, CASCADE_MAX)?,
+            };
+            touched += ids.len();
+            if touched >= CASCADE_MAX {
+                let detail = format!("more than {CASCADE_MAX} records refer to it; delete those first");
+                return Err(RecordError::Referenced(detail));
+            }
+            for from in ids {
+                if referrer.on_delete == OnDelete::Cascade {
+                    queue.push_back((referrer.collection, from));
+                } else {
+                    unlink(tx, context, referrer, &from, &id)?;
+                }
+            }
+        }
+    }
+    check_restricts(tx, context.catalog, &restricts)?;
+    Ok(deleted)
+}
+
+fn check_restricts(tx: &Tx<'_>, catalog: &Catalog, restricts: &[(Referrer, String)]) -> Result<(), RecordError> {
+    for (referrer, id) in restricts {
+        let Some(from) = referring(tx, catalog, referrer, id, 1)?.into_iter().next() else { continue };
+        let Some(other) = catalog.by_number(referrer.collection) else { continue };
+        let (name, field) = (&other.def.name, other.slot_name(referrer.slot));
+        let detail =
+            format!("the record \"{from}\" of {name} refers to \"{id}\" by \"{field}\", which restricts deletion");
+        return Err(RecordError::Referenced(detail));
+    }
+    Ok(())
+}
+
+/// The ids of records whose relation names `id`, at most `max` of them.
+fn referring(
+    tx: &Tx<'_>,
+    catalog: &Catalog,
+    referrer: &Referrer,
+    id: &str,
+    max: usize,
+) -> Result<Vec<String>, RecordError> {
+    let Some(other) = catalog.by_number(referrer.collection) else { return Ok(Vec::new()) };
+    let index = other.indexes.iter().find(|index| index.number == referrer.index && index.ready);
+    let Some((_, direction)) = index.and_then(|index| index.components.first()) else {
+        let detail = format!("an index of \"{}\" is still being built; try again shortly", other.def.name);
+        return Err(RecordError::Referenced(detail));
+    };
+    let mut from = layout::prefix(referrer.index);
+    key::encode(&Scalar::Str(id.to_owned()), *direction, &mut from);
+    let to = key::prefix_end(&from).unwrap_or_default();
+    let mut ids = Vec::new();
+    tx.scan::<StoreError>(INDEX, &from, &to, Scan::Forward, &mut |key, value| {
+        ids.push(layout::id_of_entry(key, value)?.to_owned());
+        Ok(if ids.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(ids)
+}
+
+/// Takes the deleted id out of a relation field.
+fn unlink(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    referrer: &Referrer,
+    from: &str,
+    gone: &str,
+) -> Result<(), RecordError> {
+    let Some(other) = context.catalog.by_number(referrer.collection) else { return Ok(()) };
+    let Some(old) = stored(tx, other, from)? else { return Ok(()) };
+    let slots = Slots::read(other, &old)?;
+    let value = match slots.get(referrer.slot) {
+        Some(list) if list.starts_with('[') => {
+            let mut items: Vec<String> = serde_json::from_str(list).map_err(StoreError::corrupt)?;
+            items.retain(|item| item != gone);
+            serde_json::to_string(&items).map_err(StoreError::corrupt)?
+        }
+        _ => "null".to_owned(),
+    };
+    let draft = Draft::of(other, referrer.slot, value);
+    // The ids that stay in the list were checked when they were written.
+    let prepared =
+        Prepared { targets: Vec::new(), ..prepare::change(context.catalog, other, &draft, old, context.now)? };
+    apply(tx, context, other, from, &prepared)
+}
