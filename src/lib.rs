@@ -1,11 +1,17 @@
 //! Stead: a complete application backend in one binary.
 
 pub mod access;
+pub mod app;
+pub mod auth;
+pub mod cli;
 pub mod collections;
 pub mod config;
 pub mod expr;
+pub mod health;
 pub mod http;
 pub mod kernel;
 pub mod records;
+pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod users;

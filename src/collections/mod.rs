@@ -2,9 +2,10 @@
 //!
 //! What is done with records lives in `records`; this module knows what a record of a collection *is*.
 
-// api
+pub mod api;
 pub mod catalog;
 mod change;
+mod dto;
 mod field;
 pub mod layout;
 pub mod maintenance;

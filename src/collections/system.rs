@@ -7,6 +7,8 @@ use super::{
 
 /// The name of the collection of users.
 pub const USERS: &str = "users";
+/// The resource that stands for collections themselves in permissions.
+pub const COLLECTIONS: &str = "collections";
 /// The roles that a user can have.
 pub const ROLES: [&str; 4] = ["admin", "manager", "user", "viewer"];
 

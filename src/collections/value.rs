@@ -159,7 +159,11 @@ impl Check {
 
     fn accept_text(&self, raw: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
         let Self::Text { min, max, pattern, format } = self else { return Ok(()) };
-        let text = parsed(raw, "must be a text", Some)?;
+        let mut text = parsed(raw, "must be a text", Some)?;
+        if *format == Some(super::field::Format::Email) {
+            // An address is one person's however it is written, so it has one form.
+            text = Cow::Owned(text.trim().to_lowercase());
+        }
         let length = text.chars().count() as u64;
         if length < *min {
             return misfit("too_short", format_args!("must have at least {min} characters, has {length}"));

@@ -1,15 +1,17 @@
 //! Reading bodies and queries, writing JSON answers.
 
+use std::marker::PhantomData;
+
 use poem::{
-    Request, RequestBody, Response,
+    IntoResponse, Request, RequestBody, Response,
     http::{StatusCode, header},
 };
 use poem_openapi::{
-    ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaMediaType, MetaRequest, Registry},
+    ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::ApiError;
 use crate::kernel::{Code, FieldError};
@@ -31,11 +33,18 @@ pub async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Vec<
         let detail = format!("the body is {value}; it must be application/json");
         return Err(ApiError::new(Code::UnsupportedMediaType, detail));
     }
-    let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
-    read_bytes(body, limit).await
+    read_bytes(request, body).await
 }
 
-pub(crate) async fn read_bytes(body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, ApiError> {
+/// Reads a body of any type whole, within the limit.
+///
+/// # Errors
+/// 413 when it is larger than the limit, 400 when the client broke off.
+pub async fn read_bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
+    read_within(body, request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0)).await
+}
+
+async fn read_within(body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, ApiError> {
     let body = body.take().map_err(|_| ApiError::new(Code::BadRequest, "the body was read already"))?;
     match body.into_bytes_limit(limit).await {
         Ok(bytes) => Ok(bytes.into()),
@@ -66,21 +75,22 @@ pub fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
     Response::builder().status(status).content_type("application/json").body(body)
 }
 
-/// A JSON body of type `T`. Unlike the framework's own, a body that does not fit answers 422 with the place.
+/// A JSON body of type `T`, described in the document as `S`. Unlike the framework's own, a body that does not fit
+/// answers 422 with the place.
 #[derive(Debug)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, S = T>(pub T, PhantomData<fn() -> S>);
 
-impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
+impl<'a, T: DeserializeOwned + Send, S: Type> ApiExtractor<'a> for JsonBody<T, S> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        T::register(registry);
+        S::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        let content = vec![MetaMediaType { content_type: "application/json", schema: S::schema_ref() }];
         Some(MetaRequest { description: None, content, required: true })
     }
 
@@ -90,7 +100,42 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for JsonBody<T> {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         let bytes = read_body(request, body).await?;
-        Ok(Self(parse(&bytes)?))
+        Ok(Self(parse(&bytes)?, PhantomData))
+    }
+}
+
+/// A JSON answer of type `T`, described in the document as `S`.
+#[derive(Debug)]
+pub struct JsonReply<T, S, const STATUS: u16 = 200>(T, PhantomData<fn() -> S>);
+
+impl<T, S, const STATUS: u16> JsonReply<T, S, STATUS> {
+    /// An answer with this value.
+    pub fn new(value: T) -> Self {
+        Self(value, PhantomData)
+    }
+}
+
+impl<T: Serialize + Send, S, const STATUS: u16> IntoResponse for JsonReply<T, S, STATUS> {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::OK);
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => json_response(status, body),
+            Err(error) => super::problem::internal(error.to_string()).into_response(""),
+        }
+    }
+}
+
+impl<T: Serialize + Send, S: Type, const STATUS: u16> ApiResponse for JsonReply<T, S, STATUS> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: S::schema_ref() }];
+        let description = if STATUS == 201 { "It was made." } else { "What was asked for." };
+        let response =
+            MetaResponse { description, status: Some(STATUS), status_range: None, content, headers: Vec::new() };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        S::register(registry);
     }
 }
 

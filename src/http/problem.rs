@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use poem::{
     Error, Response,
-    error::{ResponseError, RouteError},
+    error::ResponseError,
     http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
@@ -113,10 +113,7 @@ fn title(status: u16) -> &'static str {
 /// What the framework says when a route, a method or an extractor does not fit.
 fn of_framework(error: &Error, status: StatusCode) -> ApiError {
     match status {
-        StatusCode::NOT_FOUND if error.is::<RouteError>() => {
-            ApiError::new(Code::NotFound, "there is nothing under this path")
-        }
-        StatusCode::NOT_FOUND => ApiError::new(Code::NotFound, "there is no such thing"),
+        StatusCode::NOT_FOUND => ApiError::new(Code::NotFound, "there is nothing under this path"),
         StatusCode::METHOD_NOT_ALLOWED => ApiError::new(Code::MethodNotAllowed, "this path does not know the method"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             ApiError::new(Code::UnsupportedMediaType, "the body must be application/json")

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// Tells the time. Services hold one, so that a test can set it.
 pub trait Clock: Send + Sync + 'static {
-    /// The present instant.
+    /// The present instant, to the millisecond: what clients of every language can hold.
     fn now(&self) -> Timestamp;
 }
 
@@ -15,6 +15,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }

@@ -29,7 +29,6 @@ pub(super) type Position = Vec<u8>;
 /// A record that was found.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) id: String,
     pub(super) record: Vec<u8>,
 }
 
@@ -91,8 +90,8 @@ impl Run<'_> {
     fn stream(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
         let after = after.map(|position| self.seek(sort, position)).transpose()?;
         let mut found = Vec::with_capacity(limit.min(64));
-        self.matching(after.as_deref(), &mut |id, record| {
-            found.push(Found { id: id.to_owned(), record: record.to_vec() });
+        self.matching(after.as_deref(), &mut |_, record| {
+            found.push(Found { record: record.to_vec() });
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(found)
@@ -100,20 +99,20 @@ impl Run<'_> {
 
     fn top(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
         let collection = self.collection;
-        let mut heap: BinaryHeap<(Position, String, Vec<u8>)> = BinaryHeap::with_capacity(limit + 1);
-        self.matching(None, &mut |id, record| {
+        let mut heap: BinaryHeap<(Position, Vec<u8>)> = BinaryHeap::with_capacity(limit + 1);
+        self.matching(None, &mut |_, record| {
             let position = position(collection, sort, record)?;
             let worse = heap.len() >= limit && heap.peek().is_some_and(|(worst, ..)| position >= *worst);
             if worse || after.is_some_and(|after| position.as_slice() <= after) {
                 return Ok(ControlFlow::Continue(()));
             }
-            heap.push((position, id.to_owned(), record.to_vec()));
+            heap.push((position, record.to_vec()));
             if heap.len() > limit {
                 heap.pop();
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(heap.into_sorted_vec().into_iter().map(|(_, id, record)| Found { id, record }).collect())
+        Ok(heap.into_sorted_vec().into_iter().map(|(_, record)| Found { record }).collect())
     }
 
     /// Visits the records that match, in the order of the path, after the key `after`.

@@ -1,6 +1,6 @@
 //! From the body of a request to the values of a record, or to every fault in it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The members of a body, as they were written.
-pub(super) type Members<'a> = Vec<(String, &'a RawValue)>;
+pub(super) type Members<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Reads the members of a JSON object, and refuses one that is named twice.
 pub(super) fn members(body: &[u8]) -> Result<Members<'_>, RecordError> {
@@ -29,6 +29,10 @@ fn body_error(error: &serde_json::Error) -> RecordError {
     RecordError::Body(format!("the body is not a JSON object: {error}"))
 }
 
+/// A member's name, borrowed when it holds no escape.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
@@ -40,11 +44,11 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members: Members<'de> = Vec::with_capacity(16);
-        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(serde::de::Error::custom(format_args!("the member \"{name}\" stands there twice")));
             }
-            members.push((name, value));
+            members.push((name, Cow::Borrowed(value.get())));
         }
         Ok(members)
     }
@@ -115,10 +119,8 @@ pub(super) fn check(
     let mut draft = Draft { id: None, values: vec![None; collection.fields.len()] };
     for (name, value) in members {
         match collection.slot(name) {
-            Some(ID) => take_id(&mut draft, value.get(), intent, old, &mut errors),
-            Some(slot) if slot >= FIRST_FIELD => {
-                take_value(collection, &mut draft, slot, value.get(), old, &mut errors)
-            }
+            Some(ID) => take_id(&mut draft, value, intent, old, &mut errors),
+            Some(slot) if slot >= FIRST_FIELD => take_value(collection, &mut draft, slot, value, old, &mut errors),
             // A client that sends a record back as it read it means nothing by the system fields.
             Some(_) => {}
             None => errors.push(unknown_field(collection, name)),
@@ -172,7 +174,7 @@ fn take_value(
 
 fn fill_defaults(collection: &Collection, draft: &mut Draft, members: &Members<'_>, errors: &mut Vec<FieldError>) {
     for (field, value) in collection.fields.iter().zip(&mut draft.values) {
-        if value.is_some() || members.iter().any(|(name, _)| *name == field.name) {
+        if value.is_some() || members.iter().any(|(name, _)| *name == *field.name) {
             continue;
         }
         if field.required && !field.has_default {

@@ -1,9 +1,15 @@
 //! Records: the use cases of what collections hold. Reading by id, listing by filter and order, writing with every
 //! check in the same transaction, importing and exporting.
 
+pub mod api;
+mod authorize;
+mod coerce;
 mod error;
 mod execute;
+mod export;
+mod import;
 mod input;
+mod list;
 mod plan;
 mod prepare;
 mod query;
@@ -13,8 +19,9 @@ mod view;
 mod write;
 
 pub use error::RecordError;
+pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
-pub use service::{Caller, Limits, Page, RecordService, Shown};
+pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
 
 use crate::collections::layout;
 

@@ -51,7 +51,7 @@ pub(super) fn creation(
     id: &str,
     now: Timestamp,
 ) -> Result<Prepared, StoreError> {
-    let now = now.to_string();
+    let now = format!("{now:.3}");
     let head = Head { id, created_at: &now, updated_at: &now, version: 1 };
     let new = layout::write_record(collection, head, |slot| draft.value(slot).unwrap_or("null"));
     prepare(catalog, collection, id, None, Some(new), draft)
@@ -67,7 +67,7 @@ pub(super) fn change(
 ) -> Result<Prepared, StoreError> {
     let slots = Slots::read(collection, &old)?;
     let before = read_head(&slots);
-    let now = now.to_string();
+    let now = format!("{now:.3}");
     let head = Head { updated_at: &now, version: before.version + 1, ..before };
     let default = |slot: Slot| collection.field(slot).map_or("null", |field| field.default.as_str());
     let new = layout::write_record(collection, head, |slot| {

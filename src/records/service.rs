@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     RecordError,
-    execute::{self, Effort, Found, Run},
+    authorize::{Opening, check_creation, check_version, check_write, open},
     input::{self, Intent},
-    plan::{self, Path, Plan},
+    list::Listing,
     prepare::{self, Prepared},
     query::{self, Query},
     show::show,
@@ -17,14 +17,10 @@ use super::{
 };
 use crate::{
     access::{Action, AuthValues, Principal},
-    collections::{
-        Asker, Catalog, Catalogs, Collection, Slots,
-        catalog::{CompiledRules, VERSION},
-        read_head,
-    },
+    collections::{Asker, Catalog, Catalogs, Collection, Slots, catalog::VERSION},
     expr::Expr,
     kernel::{Clock, IdSource},
-    store::{Snapshot, Store, Tx},
+    store::{Store, Tx},
 };
 
 /// How often a write is tried again when the schema changed meanwhile.
@@ -71,6 +67,9 @@ pub struct Page {
     pub explain: Option<String>,
 }
 
+/// What is written together with a new record, whose id it is given.
+pub type AlsoWrite = dyn Fn(&mut Tx<'_>, &str) -> Result<(), RecordError> + Send + Sync;
+
 /// Bounds of queries.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -84,22 +83,13 @@ pub struct RecordService {
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: IdSource,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 impl std::fmt::Debug for RecordService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RecordService").finish_non_exhaustive()
     }
-}
-
-/// What the caller's roles and the collection's rules open.
-#[derive(Debug)]
-pub(super) enum Opening {
-    /// Every record.
-    All,
-    /// The records that match.
-    Matching(Expr),
 }
 
 impl RecordService {
@@ -169,6 +159,20 @@ impl RecordService {
     /// # Errors
     /// [`RecordError::Invalid`] with every fault, or another [`RecordError`].
     pub async fn create(&self, caller: &Caller, collection: &str, body: &[u8]) -> Result<Shown, RecordError> {
+        self.create_with(caller, collection, body, None).await
+    }
+
+    /// [`RecordService::create`] with something more that is written in the same transaction.
+    ///
+    /// # Errors
+    /// As [`RecordService::create`], and what `more` answers.
+    pub async fn create_with(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        body: &[u8],
+        more: Option<Arc<AlsoWrite>>,
+    ) -> Result<Shown, RecordError> {
         let members = input::members(body)?;
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
@@ -179,7 +183,7 @@ impl RecordService {
             let id = draft.id.clone().unwrap_or_else(|| self.ids.next(now));
             let prepared = prepare::creation(&catalog, &collection, &draft, id.as_str(), now)?;
             check_creation(&opening, &collection, &draft, &prepared, now)?;
-            let asker = caller.asker();
+            let (asker, more) = (caller.asker(), more.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 if write::stored(tx, &collection, id.as_str())?.is_some() {
@@ -187,6 +191,9 @@ impl RecordService {
                 }
                 let context = Context { catalog: &catalog, asker: &asker, now };
                 write::apply(tx, context, &collection, id.as_str(), &prepared)?;
+                if let Some(more) = more {
+                    more(tx, id.as_str())?;
+                }
                 Ok((collection, id, prepared.new.unwrap_or_default()))
             });
             match written.await {
@@ -324,165 +331,21 @@ impl Changing {
     }
 }
 
-/// A list that is ready to run.
-struct Listing {
-    collection: Arc<Collection>,
-    filter: Expr,
-    query: Query,
-    now: Timestamp,
-    limits: Limits,
-}
-
-impl Listing {
-    fn plan(&self) -> Plan {
-        plan::plan(&self.collection, &self.filter, Some(&self.query.sort), self.query.limit)
-    }
-
-    fn is_short(&self) -> bool {
-        let plan = self.plan();
-        let residual = matches!(plan.residual, Expr::Constant(_));
-        plan.ordered && !self.query.total && (residual || plan.fixed > 0)
-    }
-
-    fn run(&self, snapshot: &Snapshot) -> Result<Page, RecordError> {
-        let (collection, query) = (&*self.collection, &self.query);
-        if self.filter == Expr::Constant(false) {
-            return Ok(Page { items: Vec::new(), next_cursor: None, total: query.total.then_some(0), explain: None });
-        }
-        let plan = self.plan();
-        let (mut found, effort) =
-            self.with(snapshot, &plan, |run| run.page(&query.sort, query.after.as_deref(), query.limit + 1))?;
-        let more = found.len() > query.limit;
-        found.truncate(query.limit);
-        let next_cursor = match found.last().filter(|_| more) {
-            Some(last) => Some(query.cursor(&execute::position(collection, &query.sort, &last.record)?)),
-            None => None,
-        };
-        let total = if query.total { Some(self.count(snapshot)?) } else { None };
-        let explain = query.explain.then(|| explain(collection, &plan, effort));
-        let items = found.into_iter().map(|Found { record, .. }| show(collection, record, query.fields.as_deref()));
-        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, total, explain })
-    }
-
-    fn count(&self, snapshot: &Snapshot) -> Result<u64, RecordError> {
-        let plan = plan::plan(&self.collection, &self.filter, None, 0);
-        self.with(snapshot, &plan, |run| run.count()).map(|(count, _)| count)
-    }
-
-    fn with<R>(
-        &self,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        work: impl FnOnce(&mut Run<'_>) -> Result<R, RecordError>,
-    ) -> Result<(R, Effort), RecordError> {
-        let examined_max = self.limits.examined_max;
-        let mut run = Run {
-            snapshot,
-            collection: &self.collection,
-            plan,
-            now: self.now,
-            examined_max,
-            effort: Effort::default(),
-        };
-        let result = work(&mut run)?;
-        Ok((result, run.effort))
-    }
-}
-
-fn explain(collection: &Collection, plan: &Plan, effort: Effort) -> String {
-    let index = match plan.path {
-        Path::Records => serde_json::Value::Null,
-        Path::Index(at) => collection.def.indexes.get(at).map(|index| index.fields.clone()).into(),
-    };
-    serde_json::json!({
-        "index": index,
-        "ranges": plan.ranges.len(),
-        "ordered": plan.ordered,
-        "filtered": plan.residual != Expr::Constant(true),
-        "examined": effort.examined,
-    })
-    .to_string()
-}
-
-fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, RecordError> {
+pub(super) fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, RecordError> {
     catalog.by_name(name).ok_or_else(|| RecordError::NoCollection(name.to_owned()))
 }
 
-fn not_found(collection: &Collection, id: &str) -> RecordError {
+pub(super) fn not_found(collection: &Collection, id: &str) -> RecordError {
     RecordError::NotFound { collection: collection.def.name.clone(), id: id.to_owned() }
 }
 
-fn shown(collection: &Collection, id: &str, record: Vec<u8>, fields: Option<&[usize]>) -> Result<Shown, RecordError> {
+pub(super) fn shown(
+    collection: &Collection,
+    id: &str,
+    record: Vec<u8>,
+    fields: Option<&[usize]>,
+) -> Result<Shown, RecordError> {
     let slots = Slots::read_some(collection, &record, Some(&[VERSION]))?;
     let version = slots.get(VERSION).and_then(|text| text.parse().ok()).unwrap_or(0);
     Ok(Shown { id: id.to_owned(), version, json: show(collection, record, fields)? })
-}
-
-/// What the caller may do with the records of a collection, as far as no record needs to be looked at.
-pub(super) fn open(
-    caller: &Caller,
-    collection: &Collection,
-    action: Action,
-    rule: impl Fn(&CompiledRules) -> &Option<Expr>,
-    now: Timestamp,
-) -> Result<Opening, RecordError> {
-    if caller.principal.may(&collection.def.name, action) {
-        return Ok(Opening::All);
-    }
-    let forbidden = || RecordError::Forbidden(collection.def.name.clone());
-    let rule = rule(&collection.rules).as_ref().ok_or_else(forbidden)?;
-    let auth = AuthValues { principal: &caller.principal, now };
-    match rule.bind(&auth, now) {
-        Expr::Constant(true) => Ok(Opening::All),
-        Expr::Constant(false) => Err(forbidden()),
-        rule => Ok(Opening::Matching(rule)),
-    }
-}
-
-fn check_creation(
-    opening: &Opening,
-    collection: &Collection,
-    draft: &input::Draft,
-    prepared: &Prepared,
-    now: Timestamp,
-) -> Result<(), RecordError> {
-    let Opening::Matching(rule) = opening else { return Ok(()) };
-    let slots = Slots::read(collection, prepared.new.as_deref().unwrap_or_default())?;
-    let body = draft.slots(collection);
-    let view = View { body: Some(&body), ..View::of(collection, &slots, now) };
-    if rule.eval(&view) { Ok(()) } else { Err(RecordError::Forbidden(collection.def.name.clone())) }
-}
-
-/// Refuses a change of a stored record: as forbidden to who may see it, as not found to who may not.
-fn check_write(
-    caller: &Caller,
-    collection: &Collection,
-    action: Action,
-    rule: impl Fn(&CompiledRules) -> &Option<Expr>,
-    view: View<'_>,
-    id: &str,
-) -> Result<(), RecordError> {
-    let allowed = match open(caller, collection, action, rule, view.now) {
-        Ok(Opening::All) => true,
-        Ok(Opening::Matching(rule)) => rule.eval(&view),
-        Err(RecordError::Forbidden(_)) => false,
-        Err(other) => return Err(other),
-    };
-    if allowed {
-        return Ok(());
-    }
-    let visible = match open(caller, collection, Action::Read, |rules| &rules.read, view.now) {
-        Ok(Opening::All) => true,
-        Ok(Opening::Matching(rule)) => rule.eval(&view),
-        Err(_) => false,
-    };
-    if visible { Err(RecordError::Forbidden(collection.def.name.clone())) } else { Err(not_found(collection, id)) }
-}
-
-fn check_version(slots: &Slots<'_>, expected: Option<i64>) -> Result<(), RecordError> {
-    let version = read_head(slots).version;
-    match expected {
-        Some(expected) if expected != version => Err(RecordError::Stale(version)),
-        _ => Ok(()),
-    }
 }

@@ -1,0 +1,196 @@
+//! The composition root: the only place that constructs services, routes and background tasks.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use poem::{
+    Endpoint, EndpointExt as _, Route,
+    endpoint::{BoxEndpoint, DynEndpoint as _},
+};
+use poem_openapi::OpenApiService;
+use tokio::sync::oneshot;
+
+use crate::{
+    access::Principal,
+    auth::{self, AuthService, Passwords, Tokens, api::AuthApi},
+    collections::{self, Catalogs, CollectionService, api::CollectionsApi, maintenance, system},
+    config::Config,
+    health::{self, Health},
+    http::{Gate, Pipeline, PipelineOptions, RateLimiter, Session},
+    kernel::Clock,
+    records::{self, Limits, RecordService},
+    store::{self, OpenError, Options, Store},
+    telemetry,
+    users::{RecordDirectory, UserService, api::UsersApi},
+};
+
+/// The name of the store's file in the data folder.
+const STORE_FILE: &str = "stead.redb";
+/// Paths that anyone may call.
+const PUBLIC: [&str; 2] = [auth::api::LOGIN_PATH, crate::users::api::SETUP_PATH];
+const CACHE_BYTES_MIN: usize = 32 << 20;
+const CACHE_BYTES_MAX: usize = 1 << 30;
+
+/// An endpoint that serves everything.
+pub type Served = Arc<BoxEndpoint<'static>>;
+
+/// The running application, without any listener.
+pub struct App {
+    /// What the network sees.
+    pub public: Served,
+    /// The same for the operator of the machine, who is an admin without an account.
+    pub operator: Served,
+    /// The store.
+    pub store: Store,
+    /// Users.
+    pub users: Arc<UserService>,
+    /// The collections.
+    pub catalogs: Arc<Catalogs>,
+    maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Opens the store in a data folder, which is made when it is not there.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_store(config: &Config) -> Result<Store, OpenError> {
+    let folder = &config.server.data;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
+    let tables = collections::TABLES.into_iter().chain(records::TABLES).chain(auth::TABLES).collect();
+    let schema = store::Schema { tables, migrations: Vec::new() };
+    Store::open(&folder.join(STORE_FILE), &options(config), &schema)
+}
+
+fn options(config: &Config) -> Options {
+    let cache_bytes = match config.store.cache_bytes {
+        0 => (machine_memory() / 8).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
+        given => given,
+    };
+    Options {
+        cache_bytes,
+        queue_max: config.store.queue_max,
+        batch_max: config.store.batch_max,
+        seal_after: Duration::from_millis(config.store.seal_after_ms),
+        scans_max: config.store.scans_max,
+    }
+}
+
+/// The machine's memory in bytes; 0 when it cannot be known.
+fn machine_memory() -> usize {
+    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<usize>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
+}
+
+/// The cores of the machine.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+impl App {
+    /// Constructs everything on an open store.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a configured key not be used.
+    pub async fn start(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let catalogs = Arc::new(Catalogs::new(store.clone()));
+        let collections = CollectionService::new(store.clone(), Arc::clone(&catalogs), Arc::clone(&clock));
+        for input in system::inputs() {
+            collections.ensure_system(input).await.context("cannot make the system collections")?;
+        }
+        let limits = Limits { examined_max: config.records.examined_max };
+        let records = Arc::new(RecordService::new(Arc::clone(&catalogs), Arc::clone(&clock), limits));
+        let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
+        let passwords = Passwords::new(config.auth.password_length_min, hashes_max)?;
+        let tokens =
+            Tokens::open(&store, &config.auth.signing_key, clock.now()).await.context("cannot open the token keys")?;
+        let users =
+            UserService::new(Arc::clone(&catalogs), Arc::clone(&records), passwords.clone(), Arc::clone(&clock));
+        let users = Arc::new(users);
+        let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
+        let seconds = config.auth.access_token_seconds;
+        let auth = Arc::new(AuthService::new(store.clone(), directory, passwords, tokens, seconds, Arc::clone(&clock)));
+        let health = Health::new(Arc::clone(&catalogs));
+        let parts = Parts { config, clock, collections, records, users: Arc::clone(&users), auth, health };
+        let public = Arc::new(parts.public());
+        let operator = Arc::new(parts.operator());
+        let maintenance = Some(spawn_maintenance(&catalogs));
+        Ok(Self { public, operator, store, users, catalogs, maintenance })
+    }
+
+    /// Ends the background tasks and closes the store: what was accepted is committed.
+    pub async fn close(mut self) {
+        if let Some((stop, task)) = self.maintenance.take() {
+            // The task may have ended by itself, when the store failed.
+            let _ = stop.send(());
+            let _ = task.await;
+        }
+        self.store.close().await;
+    }
+}
+
+fn spawn_maintenance(catalogs: &Arc<Catalogs>) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let task = maintenance::run(Arc::clone(catalogs), async move {
+        let _ = stopped.await;
+    });
+    (stop, tokio::spawn(task))
+}
+
+/// What routes are made of.
+struct Parts<'c> {
+    config: &'c Config,
+    clock: Arc<dyn Clock>,
+    collections: CollectionService,
+    records: Arc<RecordService>,
+    users: Arc<UserService>,
+    auth: Arc<AuthService>,
+    health: Arc<Health>,
+}
+
+impl Parts<'_> {
+    /// Everything under `/api/v1`.
+    fn api(&self) -> impl Endpoint<Output = poem::Response> + use<> {
+        let described = (
+            AuthApi { auth: Arc::clone(&self.auth) },
+            UsersApi { users: Arc::clone(&self.users) },
+            CollectionsApi { collections: self.collections.clone() },
+        );
+        let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION"));
+        records::api::mount(Route::new(), &self.records).nest("/", service).map_to_response()
+    }
+
+    fn gated(&self) -> Gate<impl Endpoint<Output = poem::Response> + use<>> {
+        let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
+        let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
+        Gate::new(self.api(), authenticate, limiter, &PUBLIC)
+    }
+
+    fn routes(&self) -> Route {
+        health::mount(Route::new(), &self.health).nest("/api/v1", self.gated())
+    }
+
+    fn public(&self) -> BoxEndpoint<'static> {
+        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock));
+        Pipeline::new(self.routes().map_to_response(), options).boxed()
+    }
+
+    /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
+    fn operator(&self) -> BoxEndpoint<'static> {
+        let mut config = self.config.clone();
+        config.rate_limit =
+            crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
+        let options = PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock));
+        let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
+        Pipeline::new(self.routes().data(session).map_to_response(), options).boxed()
+    }
+}

@@ -1,0 +1,94 @@
+//! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on blocking threads behind
+//! a bound, so that a storm of sign-ins leaves room for other requests.
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+use super::AuthError;
+use crate::kernel::FieldError;
+
+/// The greatest length of a password, in bytes: longer ones only cost time.
+pub const BYTES_MAX: usize = 1024;
+
+/// Hashes and verifies passwords.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    length_min: usize,
+    slots: Arc<Semaphore>,
+    /// A hash that no password has, verified when there is no user, so that the answer takes as long.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    /// With a policy, and at most `hashes_max` hashes at once.
+    ///
+    /// # Errors
+    /// [`AuthError::Crypto`].
+    pub fn new(length_min: usize, hashes_max: usize) -> Result<Self, AuthError> {
+        let decoy = hash(super::secret_text().as_bytes())?.into();
+        Ok(Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), decoy })
+    }
+
+    /// Checks a new password against the policy; `pointer` is where it stands in the body.
+    ///
+    /// # Errors
+    /// [`AuthError::WeakPassword`].
+    pub fn check(&self, password: &str, pointer: &str) -> Result<(), AuthError> {
+        let length = password.chars().count();
+        let fault = if length < self.length_min {
+            ("too_short", format!("must have at least {} characters", self.length_min))
+        } else if password.len() > BYTES_MAX {
+            ("too_long", format!("must have at most {BYTES_MAX} bytes"))
+        } else if password.chars().all(|c| password.starts_with(c)) {
+            ("too_simple", "must not repeat one character".to_owned())
+        } else {
+            return Ok(());
+        };
+        Err(AuthError::WeakPassword(vec![FieldError::new(pointer, fault.0, fault.1)]))
+    }
+
+    /// The hash to store, as a PHC string.
+    ///
+    /// # Errors
+    /// [`AuthError::Crypto`].
+    pub async fn hash(&self, password: String) -> Result<String, AuthError> {
+        self.work(move || hash(password.as_bytes())).await
+    }
+
+    /// Whether a password belongs to a stored hash. Takes as long when there is none.
+    ///
+    /// # Errors
+    /// [`AuthError::Crypto`].
+    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.decoy.to_string());
+        let verified = self.work(move || {
+            let hash = PasswordHash::new(&stored).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        Ok(verified.await? && known)
+    }
+
+    async fn work<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<R, AuthError> + Send + 'static,
+    ) -> Result<R, AuthError> {
+        let permit = Arc::clone(&self.slots).acquire_owned().await;
+        let permit = permit.map_err(|_| AuthError::Crypto("the hashing threads are gone"))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        done.await.map_err(|_| AuthError::Crypto("hashing panicked"))?
+    }
+}
+
+fn hash(password: &[u8]) -> Result<String, AuthError> {
+    let hash = Argon2::default().hash_password(password).map_err(|_| AuthError::Crypto("hashing failed"))?;
+    Ok(hash.to_string())
+}

@@ -1,0 +1,122 @@
+//! The endpoints of collections.
+
+use poem::Request;
+use poem_openapi::{ApiResponse, OpenApi, Tags, param::Path};
+use serde::Serialize;
+
+use super::{Asker, CollectionDef, CollectionInput, CollectionService, dto, system::COLLECTIONS};
+use crate::{
+    access::Action,
+    http::{ApiError, JsonBody, JsonReply, caller_of, request_id_of},
+    kernel::Code,
+};
+
+/// Groups of operations.
+#[derive(Tags)]
+enum Tag {
+    /// Schemas: fields, indexes and rules of records.
+    Collections,
+}
+
+/// All collections.
+#[derive(Debug, Serialize)]
+struct List {
+    items: Vec<CollectionDef>,
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// The collection is gone.
+    #[oai(status = 204)]
+    NoContent,
+}
+
+/// The endpoints of collections.
+#[derive(Debug)]
+pub struct CollectionsApi {
+    /// The use cases.
+    pub collections: CollectionService,
+}
+
+type Name = Path<String>;
+type Reply = JsonReply<CollectionDef, dto::Collection>;
+
+#[OpenApi(prefix_path = "/collections", tag = "Tag::Collections")]
+impl CollectionsApi {
+    /// List collections
+    ///
+    /// Who may list collections may call this.
+    #[oai(path = "/", method = "get", operation_id = "listCollections")]
+    async fn list(&self, request: &Request) -> Result<JsonReply<List, dto::CollectionList>, ApiError> {
+        asker(request, Action::List)?;
+        Ok(JsonReply::new(List { items: self.collections.list()? }))
+    }
+
+    /// Make a collection
+    ///
+    /// Who may create collections may call this.
+    #[oai(path = "/", method = "post", operation_id = "createCollection")]
+    async fn create(
+        &self,
+        request: &Request,
+        body: JsonBody<CollectionInput, dto::CollectionCreate>,
+    ) -> Result<JsonReply<CollectionDef, dto::Collection, 201>, ApiError> {
+        let asker = asker(request, Action::Create)?;
+        Ok(JsonReply::new(self.collections.create(&asker, body.0).await?))
+    }
+
+    /// Read a collection
+    ///
+    /// Who may read collections may call this.
+    #[oai(path = "/:name", method = "get", operation_id = "readCollection")]
+    async fn read(
+        &self,
+        request: &Request,
+        /// The name of the collection.
+        name: Name,
+    ) -> Result<Reply, ApiError> {
+        asker(request, Action::Read)?;
+        Ok(Reply::new(self.collections.read(&name.0)?))
+    }
+
+    /// Change a collection
+    ///
+    /// Who may update collections may call this. Parts that are given replace the old ones whole. New indexes are built
+    /// in the background; a change that stored records do not fit is refused with their ids.
+    #[oai(path = "/:name", method = "patch", operation_id = "updateCollection")]
+    async fn update(
+        &self,
+        request: &Request,
+        /// The name of the collection.
+        name: Name,
+        body: JsonBody<CollectionInput, dto::CollectionUpdate>,
+    ) -> Result<Reply, ApiError> {
+        let asker = asker(request, Action::Update)?;
+        Ok(Reply::new(self.collections.update(&asker, &name.0, body.0).await?))
+    }
+
+    /// Delete a collection
+    ///
+    /// Who may delete collections may call this. Its records go with it.
+    #[oai(path = "/:name", method = "delete", operation_id = "deleteCollection")]
+    async fn delete(
+        &self,
+        request: &Request,
+        /// The name of the collection.
+        name: Name,
+    ) -> Result<Deleted, ApiError> {
+        let asker = asker(request, Action::Delete)?;
+        self.collections.delete(&asker, &name.0).await?;
+        Ok(Deleted::NoContent)
+    }
+}
+
+/// Who asks, if they may.
+fn asker(request: &Request, action: Action) -> Result<Asker, ApiError> {
+    let principal = caller_of(request)?;
+    if !principal.may(COLLECTIONS, action) {
+        let detail = format!("your roles do not permit {COLLECTIONS}:{}", action.name());
+        return Err(ApiError::new(Code::Forbidden, detail));
+    }
+    Ok(Asker { actor: principal.id.to_string(), request_id: request_id_of(request) })
+}

@@ -1,0 +1,360 @@
+//! Collections as the OpenAPI document describes them. The bodies themselves are read into the types of `model`.
+
+use poem_openapi::{Enum, Object, types::Example};
+use serde_json::Value;
+
+/// What becomes of a record when one that it points at is deleted.
+#[derive(Enum)]
+#[oai(rename_all = "camelCase")]
+pub(super) enum OnDelete {
+    Restrict,
+    Cascade,
+    SetNull,
+}
+
+/// A field. Which attributes apply depends on the type; the others are refused.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Field {
+    /// The name of the member in a record.
+    #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
+    name: String,
+    /// One of string, text, integer, number, decimal, boolean, datetime, date, json, enum, relation, file, geoPoint.
+    #[oai(rename = "type")]
+    kind: String,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// Must be given at create, unless it has a default.
+    #[oai(default)]
+    required: bool,
+    /// May be null. Default: the opposite of `required`.
+    #[oai(skip_serializing_if_is_none)]
+    nullable: Option<bool>,
+    /// The value of a record that is created without one.
+    #[oai(skip_serializing_if_is_none)]
+    default: Option<Value>,
+    /// No two records have the same value; null does not count.
+    #[oai(default)]
+    unique: bool,
+    /// Has an index of its own.
+    #[oai(default)]
+    indexed: bool,
+    /// Is found by full-text search.
+    #[oai(default)]
+    searchable: bool,
+    /// Never leaves the server.
+    #[oai(default)]
+    hidden: bool,
+    /// Holds a list of values (string, enum, relation, file).
+    #[oai(default)]
+    many: bool,
+    /// The least number of items of a field with many.
+    #[oai(skip_serializing_if_is_none)]
+    min_items: Option<u32>,
+    /// The greatest number of items of a field with many; 100 when it says nothing.
+    #[oai(skip_serializing_if_is_none)]
+    max_items: Option<u32>,
+    /// The least length in characters (string, text) or the least value (numbers, times).
+    #[oai(skip_serializing_if_is_none)]
+    min: Option<Value>,
+    /// The greatest length in characters (string, text) or the greatest value (numbers, times).
+    #[oai(skip_serializing_if_is_none)]
+    max: Option<Value>,
+    /// A regular expression that the whole text matches.
+    #[oai(skip_serializing_if_is_none)]
+    pattern: Option<String>,
+    /// A known form of a string: email, url, slug, uuid. Addresses are kept in lower case.
+    #[oai(skip_serializing_if_is_none)]
+    format: Option<String>,
+    /// The values of an enum.
+    #[oai(skip_serializing_if_is_none)]
+    values: Option<Vec<String>>,
+    /// The collection that a relation points at.
+    #[oai(skip_serializing_if_is_none)]
+    collection: Option<String>,
+    /// What becomes of this record when the one it points at is deleted.
+    #[oai(skip_serializing_if_is_none)]
+    on_delete: Option<OnDelete>,
+    /// The greatest size of a file, or of the text of a json value, in bytes.
+    #[oai(skip_serializing_if_is_none)]
+    max_bytes: Option<u64>,
+    /// The media types that a file may have.
+    #[oai(skip_serializing_if_is_none)]
+    media_types: Option<Vec<String>>,
+}
+
+/// Who may do what with records, besides those whose roles permit it: an expression each. An absent rule opens nothing.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+pub(super) struct Rules {
+    /// Which records a list shows.
+    #[oai(skip_serializing_if_is_none)]
+    list: Option<String>,
+    /// Which records can be read by id.
+    #[oai(skip_serializing_if_is_none)]
+    read: Option<String>,
+    /// Which records may be created, judged on the new record.
+    #[oai(skip_serializing_if_is_none)]
+    create: Option<String>,
+    /// Which records may be changed, judged on the record before.
+    #[oai(skip_serializing_if_is_none)]
+    update: Option<String>,
+    /// Which records may be deleted.
+    #[oai(skip_serializing_if_is_none)]
+    delete: Option<String>,
+}
+
+/// An index to have.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+pub(super) struct IndexRequest {
+    /// The fields in order; `-name` descends.
+    #[oai(validator(min_items = 1, max_items = 8))]
+    fields: Vec<String>,
+    /// No two records agree in all fields, unless one of them is null.
+    #[oai(default)]
+    unique: bool,
+}
+
+/// A collection to make.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+pub(super) struct CollectionCreate {
+    /// The name in paths and relations.
+    #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
+    name: String,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// The fields, in the order in which records show them.
+    #[oai(validator(max_items = 200), default)]
+    fields: Vec<Field>,
+    /// The indexes.
+    #[oai(validator(max_items = 32), default)]
+    indexes: Vec<IndexRequest>,
+    /// Who may do what.
+    #[oai(skip_serializing_if_is_none)]
+    rules: Option<Rules>,
+}
+
+/// The parts of a collection to replace; absent parts stay.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+pub(super) struct CollectionUpdate {
+    /// The name in paths and relations.
+    #[oai(skip_serializing_if_is_none)]
+    name: Option<String>,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// All fields.
+    #[oai(skip_serializing_if_is_none)]
+    fields: Option<Vec<Field>>,
+    /// All indexes that are not made by attributes of fields.
+    #[oai(skip_serializing_if_is_none)]
+    indexes: Option<Vec<IndexRequest>>,
+    /// All rules.
+    #[oai(skip_serializing_if_is_none)]
+    rules: Option<Rules>,
+}
+
+/// Whether an index holds every record.
+#[derive(Object)]
+pub(super) struct IndexStatus {
+    /// building, ready, or failed.
+    name: String,
+    /// Two records that agree, when a unique index cannot be built.
+    #[oai(skip_serializing_if_is_none)]
+    ids: Option<Vec<String>>,
+}
+
+/// An index.
+#[derive(Object)]
+pub(super) struct Index {
+    /// The number under which its entries are stored.
+    number: u32,
+    /// The fields in order; `-name` descends.
+    fields: Vec<String>,
+    /// No two records agree in all fields, unless one of them is null.
+    unique: bool,
+    /// Whether queries use it yet.
+    state: IndexStatus,
+    /// Made by an attribute of a single field.
+    #[oai(default)]
+    implicit: bool,
+}
+
+/// A collection.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", example)]
+pub(super) struct Collection {
+    /// The number under which its records are stored.
+    number: u32,
+    /// The name in paths and relations.
+    name: String,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// True for collections that Stead itself needs.
+    system: bool,
+    /// The fields, in the order in which records show them.
+    fields: Vec<Field>,
+    /// The indexes, those made by attributes of fields included.
+    indexes: Vec<Index>,
+    /// Who may do what.
+    rules: Rules,
+    /// True while stored records are brought to changed fields in the background.
+    #[oai(default)]
+    rewriting: bool,
+    /// When it was made.
+    created_at: String,
+    /// When it was last changed.
+    updated_at: String,
+}
+
+/// All collections.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct CollectionList {
+    /// The collections, by name.
+    items: Vec<Collection>,
+}
+
+fn title() -> Field {
+    Field {
+        name: "title".into(),
+        kind: "string".into(),
+        description: None,
+        required: true,
+        nullable: None,
+        default: None,
+        unique: false,
+        indexed: true,
+        searchable: false,
+        hidden: false,
+        many: false,
+        min_items: None,
+        max_items: None,
+        min: None,
+        max: Some(200.into()),
+        pattern: None,
+        format: None,
+        values: None,
+        collection: None,
+        on_delete: None,
+        max_bytes: None,
+        media_types: None,
+    }
+}
+
+fn owner_rules() -> Rules {
+    Rules {
+        list: Some("published = true".into()),
+        read: Some("published = true".into()),
+        create: None,
+        update: None,
+        delete: None,
+    }
+}
+
+impl Example for CollectionCreate {
+    fn example() -> Self {
+        let published = Field {
+            name: "published".into(),
+            kind: "boolean".into(),
+            required: false,
+            indexed: false,
+            max: None,
+            ..title()
+        };
+        let index = IndexRequest { fields: vec!["published".into(), "-createdAt".into()], unique: false };
+        Self {
+            name: "posts".into(),
+            description: Some("What the team writes.".into()),
+            fields: vec![title(), published],
+            indexes: vec![index],
+            rules: Some(owner_rules()),
+        }
+    }
+}
+
+impl Example for CollectionUpdate {
+    fn example() -> Self {
+        Self {
+            name: None,
+            description: Some("What the team publishes.".into()),
+            fields: None,
+            indexes: None,
+            rules: None,
+        }
+    }
+}
+
+impl Example for Collection {
+    fn example() -> Self {
+        let state = IndexStatus { name: "ready".into(), ids: None };
+        let CollectionCreate { name, description, mut fields, .. } = CollectionCreate::example();
+        fields.truncate(1);
+        Self {
+            number: 2,
+            name,
+            description,
+            system: false,
+            fields,
+            indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
+            rules: Rules { list: None, read: None, create: None, update: None, delete: None },
+            rewriting: false,
+            created_at: "2026-01-31T09:30:00Z".into(),
+            updated_at: "2026-01-31T09:30:00Z".into(),
+        }
+    }
+}
+
+impl Example for CollectionList {
+    fn example() -> Self {
+        Self { items: vec![Collection::example()] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::ParseFromJSON;
+
+    use super::*;
+    use crate::collections::model;
+
+    /// What is described is what is read: every attribute of the model goes through the description and back.
+    #[test]
+    fn the_description_fits_the_model() {
+        let field = model::FieldDef {
+            name: "f".into(),
+            kind: "relation".into(),
+            description: Some("d".into()),
+            required: true,
+            nullable: Some(true),
+            default: Some("x".into()),
+            unique: true,
+            indexed: true,
+            searchable: true,
+            hidden: true,
+            many: true,
+            min_items: Some(1),
+            max_items: Some(2),
+            min: Some(1.into()),
+            max: Some(2.into()),
+            pattern: Some("p".into()),
+            format: Some("email".into()),
+            values: Some(vec!["v".into()]),
+            collection: Some("c".into()),
+            on_delete: Some(model::OnDelete::SetNull),
+            max_bytes: Some(3),
+            media_types: Some(vec!["image/*".into()]),
+        };
+        let json = serde_json::to_value(&field).unwrap();
+        let described = Field::parse_from_json(Some(json.clone())).unwrap();
+        assert_eq!(poem_openapi::types::ToJSON::to_json(&described).unwrap(), json);
+        let input = poem_openapi::types::ToJSON::to_json(&CollectionCreate::example()).unwrap();
+        serde_json::from_value::<model::CollectionInput>(input).unwrap();
+    }
+}

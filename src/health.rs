@@ -1,0 +1,109 @@
+//! Health: is the process alive, is it ready for requests, has it started.
+
+use std::{sync::Arc, time::Instant};
+
+use poem::{
+    Response, Route, endpoint, get,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde::Serialize;
+
+use crate::{
+    collections::Catalogs,
+    http::{at, json_response},
+    store::Store,
+};
+
+/// What health looks at.
+#[derive(Debug)]
+pub struct Health {
+    catalogs: Arc<Catalogs>,
+    started: Instant,
+}
+
+#[derive(Serialize)]
+struct Body {
+    status: &'static str,
+    checks: Checks,
+    version: &'static str,
+    /// Seconds since the process started.
+    uptime: u64,
+}
+
+#[derive(Default, Serialize)]
+struct Checks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<WriterCheck>,
+}
+
+/// One dependency. The latency is in milliseconds.
+#[derive(Serialize)]
+struct Check {
+    status: &'static str,
+    latency: f64,
+}
+
+#[derive(Serialize)]
+struct WriterCheck {
+    status: &'static str,
+    latency: f64,
+    waiting: usize,
+    waiting_max: usize,
+}
+
+impl Health {
+    /// Health of a server on these collections, started now.
+    #[must_use]
+    pub fn new(catalogs: Arc<Catalogs>) -> Arc<Self> {
+        Arc::new(Self { catalogs, started: Instant::now() })
+    }
+
+    fn store(&self) -> &Store {
+        self.catalogs.store()
+    }
+
+    fn body(&self, checks: Checks, up: bool) -> Response {
+        let status = if up { "ok" } else { "unavailable" };
+        let body =
+            Body { status, checks, version: env!("CARGO_PKG_VERSION"), uptime: self.started.elapsed().as_secs() };
+        let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let mut response = json_response(code, serde_json::to_vec(&body).unwrap_or_default());
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// The process answers: nothing else is asked.
+    fn live(&self) -> Response {
+        self.body(Checks::default(), true)
+    }
+
+    /// Requests can be served: the store can be read and written.
+    fn ready(&self) -> Response {
+        let began = Instant::now();
+        let readable = self.catalogs.current().is_ok();
+        let read_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let (waiting, waiting_max) = self.store().queue_depth();
+        let writable = self.store().failed().borrow().is_none() && waiting < waiting_max;
+        let word = |up: bool| if up { "ok" } else { "unavailable" };
+        let checks = Checks {
+            store: Some(Check { status: word(readable), latency: read_ms }),
+            writer: Some(WriterCheck { status: word(writable), latency: 0.0, waiting, waiting_max }),
+        };
+        self.body(checks, readable && writable)
+    }
+}
+
+/// The routes of health.
+pub fn mount(route: Route, health: &Arc<Health>) -> Route {
+    let on = |answer: fn(&Health) -> Response| {
+        let health = Arc::clone(health);
+        get(endpoint::make_sync(move |_| answer(&health)))
+    };
+    route
+        .at("/health/live", at("/health/live", on(Health::live)))
+        .at("/health/ready", at("/health/ready", on(Health::ready)))
+        // The port opens when everything has started, so whoever reaches this reaches a started server.
+        .at("/health/startup", at("/health/startup", on(Health::ready)))
+}
