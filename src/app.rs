@@ -3,10 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use poem::{
-    Endpoint, EndpointExt as _, Route,
-    endpoint::{BoxEndpoint, DynEndpoint as _},
-};
+use poem::{Endpoint, EndpointExt as _, Route, endpoint::BoxEndpoint};
 use poem_openapi::OpenApiService;
 use tokio::sync::oneshot;
 

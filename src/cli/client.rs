@@ -7,7 +7,6 @@ use futures_util::{StreamExt as _, stream::BoxStream};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, body::Bytes, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use poem::endpoint::DynEndpoint as _;
 use serde_json::Value;
 use tokio::net::UnixStream;
 

@@ -352,7 +352,7 @@ mod tests {
             media_types: Some(vec!["image/*".into()]),
         };
         let json = serde_json::to_value(&field).unwrap();
-        let described = Field::parse_from_json(Some(json.clone())).unwrap();
+        let described = Field::parse_from_json(Some(json.clone())).map_err(|error| error.into_message()).unwrap();
         assert_eq!(poem_openapi::types::ToJSON::to_json(&described).unwrap(), json);
         let input = poem_openapi::types::ToJSON::to_json(&CollectionCreate::example()).unwrap();
         serde_json::from_value::<model::CollectionInput>(input).unwrap();

@@ -98,10 +98,10 @@ impl Run<'_> {
     }
 
     fn top(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
-        let collection = self.collection;
+        let (collection, tie) = (self.collection, self.plan.tie);
         let mut heap: BinaryHeap<(Position, Vec<u8>)> = BinaryHeap::with_capacity(limit + 1);
         self.matching(None, &mut |_, record| {
-            let position = position(collection, sort, record)?;
+            let position = position(collection, sort, tie, record)?;
             let worse = heap.len() >= limit && heap.peek().is_some_and(|(worst, ..)| position >= *worst);
             if worse || after.is_some_and(|after| position.as_slice() <= after) {
                 return Ok(ControlFlow::Continue(()));
@@ -167,7 +167,7 @@ impl Run<'_> {
 
     /// The key along the path from which a scan goes on after a position.
     fn seek(&self, sort: &[SortTerm], position: &[u8]) -> Result<Vec<u8>, RecordError> {
-        let (values, id) = decode_position(sort, position)?;
+        let (values, id) = decode_position(sort, self.plan.tie, position)?;
         let mut key = match self.plan.path {
             Path::Records => layout::prefix(self.collection.number()),
             Path::Index(at) => self.index_prefix(at, sort, &values)?,
@@ -211,13 +211,13 @@ fn too_much(collection: &Collection, plan: &Plan, max: u64) -> RecordError {
     ))
 }
 
-/// The direction in which ids break ties.
-fn tie(sort: &[SortTerm]) -> Direction {
-    sort.last().map_or(Direction::Ascending, |(_, direction)| *direction)
-}
-
-/// Where a record stands in the order of `sort`.
-pub(super) fn position(collection: &Collection, sort: &[SortTerm], record: &[u8]) -> Result<Position, StoreError> {
+/// Where a record stands in the order of `sort`, ids breaking ties in the direction `tie`.
+pub(super) fn position(
+    collection: &Collection,
+    sort: &[SortTerm],
+    tie: Direction,
+    record: &[u8],
+) -> Result<Position, StoreError> {
     let mut wanted: Vec<_> = sort.iter().map(|(slot, _)| *slot).collect();
     if !wanted.contains(&ID) {
         wanted.push(ID);
@@ -227,16 +227,16 @@ pub(super) fn position(collection: &Collection, sort: &[SortTerm], record: &[u8]
     for (slot, direction) in sort {
         encode(&slots.scalar(collection, *slot), *direction, &mut bytes);
     }
-    encode(&slots.scalar(collection, ID), tie(sort), &mut bytes);
+    encode(&slots.scalar(collection, ID), tie, &mut bytes);
     Ok(bytes)
 }
 
 /// The sort values and the id of a position.
-pub(super) fn decode_position(sort: &[SortTerm], position: &[u8]) -> Result<(Vec<Scalar>, String), RecordError> {
+fn decode_position(sort: &[SortTerm], tie: Direction, position: &[u8]) -> Result<(Vec<Scalar>, String), RecordError> {
     let mut reader = Reader::new(position);
     let read = |reader: &mut Reader<'_>, direction| reader.next(direction).map_err(|_| RecordError::Cursor);
     let values = sort.iter().map(|(_, direction)| read(&mut reader, *direction)).collect::<Result<_, _>>()?;
-    match (read(&mut reader, tie(sort))?, reader.rest()) {
+    match (read(&mut reader, tie)?, reader.rest()) {
         (Scalar::Str(id), []) => Ok((values, id)),
         _ => Err(RecordError::Cursor),
     }

@@ -25,7 +25,7 @@ pub(super) struct Listing {
 
 impl Listing {
     fn plan(&self) -> Plan {
-        plan::plan(&self.collection, &self.filter, Some(&self.query.sort), self.query.limit)
+        plan::plan(&self.collection, &self.filter, Some(self.query.order()), self.query.limit)
     }
 
     pub(super) fn is_short(&self) -> bool {
@@ -40,12 +40,15 @@ impl Listing {
             return Ok(Page { items: Vec::new(), next_cursor: None, total: query.total.then_some(0), explain: None });
         }
         let plan = self.plan();
-        let (mut found, effort) =
-            self.with(snapshot, &plan, |run| run.page(&query.sort, query.after.as_deref(), query.limit + 1))?;
+        let (mut found, effort) = self.with(snapshot, &plan, |run| {
+            run.page(&query.sort, query.after.as_ref().map(|after| after.position.as_slice()), query.limit + 1)
+        })?;
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         let next_cursor = match found.last().filter(|_| more) {
-            Some(last) => Some(query.cursor(&execute::position(collection, &query.sort, &last.record)?)),
+            Some(last) => {
+                Some(query.cursor(plan.tie, &execute::position(collection, &query.sort, plan.tie, &last.record)?))
+            }
             None => None,
         };
         let total = if query.total { Some(self.count(snapshot)?) } else { None };

@@ -15,6 +15,8 @@ mod prepare;
 mod query;
 mod service;
 mod show;
+#[cfg(test)]
+mod tests;
 mod view;
 mod write;
 

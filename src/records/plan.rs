@@ -39,6 +39,8 @@ pub(super) struct Plan {
     pub(super) residual: Expr,
     /// How many leading components of the index are fixed to one value.
     pub(super) fixed: usize,
+    /// The direction in which ids order records that are alike in every sort key.
+    pub(super) tie: Direction,
     cost: f64,
 }
 
@@ -75,15 +77,25 @@ struct Constraint {
     bound: Bound,
 }
 
-/// Chooses the cheapest plan. Without `sort` any order will do, as for counting.
-pub(super) fn plan(collection: &Collection, filter: &Expr, sort: Option<&[SortTerm]>, limit: usize) -> Plan {
+/// The order that a query asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order<'q> {
+    /// The sort keys.
+    pub(super) sort: &'q [SortTerm],
+    /// The direction of ids among records that are alike, when an earlier page has settled it. Otherwise the plan
+    /// settles it, by what its path gives for nothing.
+    pub(super) tie: Option<Direction>,
+}
+
+/// Chooses the cheapest plan. Without `order` any will do, as for counting.
+pub(super) fn plan(collection: &Collection, filter: &Expr, order: Option<Order<'_>>, limit: usize) -> Plan {
     let conditions = match filter {
         Expr::All(parts) => parts.as_slice(),
         single => std::slice::from_ref(single),
     };
     let constraints: Vec<_> =
         conditions.iter().enumerate().filter_map(|(place, part)| constraint(collection, place, part)).collect();
-    let query = Query { collection, conditions, constraints, sort, limit };
+    let query = Query { collection, conditions, constraints, order, limit };
     let mut best = query.along_records();
     for (position, index) in collection.indexes.iter().enumerate().filter(|(_, index)| index.ready) {
         if let Some(candidate) = query.along_index(position, index).filter(|candidate| candidate.cost < best.cost) {
@@ -139,7 +151,7 @@ struct Query<'q> {
     collection: &'q Collection,
     conditions: &'q [Expr],
     constraints: Vec<Constraint>,
-    sort: Option<&'q [SortTerm]>,
+    order: Option<Order<'q>>,
     limit: usize,
 }
 
@@ -159,12 +171,7 @@ impl Query<'_> {
             ranges = values.iter().filter_map(|value| point_range(&prefix, value)).collect();
             selects = values.len() as f64 / ASSUMED_RECORDS;
         }
-        let scan = match self.sort {
-            None | Some([]) => Some(Scan::Forward),
-            Some([(ID, Direction::Ascending), ..]) => Some(Scan::Forward),
-            Some([(ID, Direction::Descending), ..]) => Some(Scan::Backward),
-            Some(_) => None,
-        };
+        let scan = self.order_along(&[]);
         self.finish(Path::Records, ranges, scan, 0, &used, selects, 1.0)
     }
 
@@ -191,8 +198,8 @@ impl Query<'_> {
             Some((slot, direction)) => self.bounded(&prefixes, *slot, *direction, &mut used, &mut selects),
             None => prefixes.iter().map(|prefix| whole(prefix)).collect(),
         };
-        let scan = if single { self.order_along(index, fixed) } else { None };
-        if used.is_empty() && (scan.is_none() || self.sort.is_none()) {
+        let scan = if single { self.order_along(index.components.get(fixed..).unwrap_or_default()) } else { None };
+        if used.is_empty() && (scan.is_none() || self.order.is_none()) {
             return None;
         }
         if index.unique && fixed == index.components.len() {
@@ -230,22 +237,28 @@ impl Query<'_> {
         ranges
     }
 
-    /// The direction in which the index, after its fixed components, has the order of the query.
-    fn order_along(&self, index: &Index, fixed: usize) -> Option<Scan> {
-        let fixed_slots: Vec<Slot> = index.components.iter().take(fixed).map(|(slot, _)| *slot).collect();
-        let Some(sort) = self.sort else { return Some(Scan::Forward) };
-        let tie = sort.last().map_or(Direction::Ascending, |(_, direction)| *direction);
-        let mut wanted: Vec<SortTerm> = sort.iter().filter(|(slot, _)| !fixed_slots.contains(slot)).copied().collect();
-        if wanted.last().is_none_or(|(slot, _)| *slot != ID) {
-            wanted.push((ID, tie));
+    /// The scan of a path with these components, and ids after them, that has the order of the query, and the direction
+    /// in which it leaves ids.
+    fn order_along(&self, components: &[SortTerm]) -> Option<(Scan, Direction)> {
+        let Some(order) = self.order else { return Some((Scan::Forward, Direction::Ascending)) };
+        let fixed = |slot: &Slot| self.one_of(*slot).is_some_and(|(_, values)| values.len() == 1);
+        let wanted: Vec<SortTerm> = order.sort.iter().filter(|(slot, _)| !fixed(slot)).copied().collect();
+        let ties = match order.tie {
+            Some(tie) => vec![tie],
+            None => vec![Direction::Ascending, Direction::Descending],
+        };
+        let forward: Vec<SortTerm> = components.iter().copied().chain([(ID, Direction::Ascending)]).collect();
+        let backward: Vec<SortTerm> = forward.iter().map(|(slot, direction)| (*slot, direction.reversed())).collect();
+        for tie in ties {
+            let wanted = with_tie(&wanted, tie);
+            if wanted == forward {
+                return Some((Scan::Forward, tie));
+            }
+            if wanted == backward {
+                return Some((Scan::Backward, tie));
+            }
         }
-        let mut given: Vec<SortTerm> = index.components.iter().skip(fixed).copied().collect();
-        given.push((ID, Direction::Ascending));
-        if given == wanted {
-            return Some(Scan::Forward);
-        }
-        let reversed: Vec<SortTerm> = given.iter().map(|(slot, direction)| (*slot, direction.reversed())).collect();
-        (reversed == wanted).then_some(Scan::Backward)
+        None
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a plan, each computed differently by the two paths")]
@@ -253,7 +266,7 @@ impl Query<'_> {
         &self,
         path: Path,
         ranges: Vec<KeyRange>,
-        scan: Option<Scan>,
+        scan: Option<(Scan, Direction)>,
         fixed: usize,
         used: &[usize],
         selects: f64,
@@ -268,11 +281,21 @@ impl Query<'_> {
             Expr::All(parts) => RANGE_SELECTS.powi(i32::try_from(parts.len()).unwrap_or(8)),
             _ => RANGE_SELECTS,
         };
-        let ordered = scan.is_some() && (ranges.len() <= 1 || self.sort.is_none());
+        let ordered = scan.is_some() && (ranges.len() <= 1 || self.order.is_none());
         let looked_at =
-            if ordered && self.sort.is_some() { found.min(self.limit as f64 / residual_selects) } else { found };
+            if ordered && self.order.is_some() { found.min(self.limit as f64 / residual_selects) } else { found };
         let cost = looked_at * row_cost * if ordered { 1.0 } else { SORT_COST };
-        Plan { path, ranges, scan: scan.unwrap_or(Scan::Forward), ordered, residual, fixed, cost }
+        let settled = self.order.and_then(|order| order.tie).unwrap_or(Direction::Ascending);
+        let (scan, tie) = scan.filter(|_| ordered).unwrap_or((Scan::Forward, settled));
+        Plan { path, ranges, scan, ordered, residual, fixed, tie, cost }
+    }
+}
+
+/// Sort keys with the id after them, unless it is among them: what follows an id settles nothing.
+fn with_tie(sort: &[SortTerm], tie: Direction) -> Vec<SortTerm> {
+    match sort.iter().position(|(slot, _)| *slot == ID) {
+        Some(place) => sort.iter().take(place + 1).copied().collect(),
+        None => sort.iter().copied().chain([(ID, tie)]).collect(),
     }
 }
 

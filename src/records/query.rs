@@ -2,11 +2,16 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{RecordError, execute::Position, plan::SortTerm};
+use super::{
+    RecordError,
+    execute::Position,
+    plan::{Order, SortTerm},
+};
 use crate::{
     collections::{Collection, FilterScope, Slot, catalog::split_direction},
     expr::{self, Expr},
     kernel::FieldError,
+    store::key::Direction,
 };
 
 /// The number of records of a page that asks for none.
@@ -18,13 +23,21 @@ pub const SORT_MAX: usize = 8;
 const CURSOR_BYTES_MAX: usize = 16_384;
 const FINGERPRINT_BYTES: usize = 8;
 
+/// Where an earlier page ended.
+#[derive(Debug)]
+pub(super) struct After {
+    pub(super) position: Position,
+    /// The direction in which ids broke ties on that page.
+    pub(super) tie: Direction,
+}
+
 /// A checked list request.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) filter: Expr,
     pub(super) sort: Vec<SortTerm>,
     pub(super) limit: usize,
-    pub(super) after: Option<Position>,
+    pub(super) after: Option<After>,
     pub(super) total: bool,
     pub(super) explain: bool,
     /// The fields to show; all when `None`.
@@ -61,10 +74,17 @@ impl Query {
         })
     }
 
+    /// The order that the plan is to have.
+    pub(super) fn order(&self) -> Order<'_> {
+        Order { sort: &self.sort, tie: self.after.as_ref().map(|after| after.tie) }
+    }
+
     /// The cursor of the page after this position.
-    pub(super) fn cursor(&self, position: &[u8]) -> String {
-        let mut bytes = checksum(&self.fingerprint, position).to_vec();
-        bytes.extend_from_slice(position);
+    pub(super) fn cursor(&self, tie: Direction, position: &[u8]) -> String {
+        let mut end = vec![u8::from(tie == Direction::Descending)];
+        end.extend_from_slice(position);
+        let mut bytes = checksum(&self.fingerprint, &end).to_vec();
+        bytes.append(&mut end);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 }
@@ -200,14 +220,16 @@ fn checksum(salt: &[u8], bytes: &[u8]) -> [u8; FINGERPRINT_BYTES] {
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-fn open_cursor(cursor: &str, fingerprint: &[u8; FINGERPRINT_BYTES]) -> Result<Position, RecordError> {
+fn open_cursor(cursor: &str, fingerprint: &[u8; FINGERPRINT_BYTES]) -> Result<After, RecordError> {
     if cursor.len() > CURSOR_BYTES_MAX {
         return Err(RecordError::Cursor);
     }
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| RecordError::Cursor)?;
-    let (sum, position) = bytes.split_first_chunk::<FINGERPRINT_BYTES>().ok_or(RecordError::Cursor)?;
-    if *sum != checksum(fingerprint, position) {
+    let (sum, end) = bytes.split_first_chunk::<FINGERPRINT_BYTES>().ok_or(RecordError::Cursor)?;
+    if *sum != checksum(fingerprint, end) {
         return Err(RecordError::Cursor);
     }
-    Ok(position.to_vec())
+    let (tie, position) = end.split_first().ok_or(RecordError::Cursor)?;
+    let tie = if *tie == 0 { Direction::Ascending } else { Direction::Descending };
+    Ok(After { position: position.to_vec(), tie })
 }

@@ -1,0 +1,226 @@
+//! The planner against a naive model: whatever the indexes, filter, order and page size, a walk over the pages visits
+//! exactly the records that a scan finds, in order, and the total counts them.
+
+use std::{cmp::Ordering, collections::HashSet, fmt::Write as _, sync::Arc};
+
+use proptest::{collection::vec, prelude::*, sample::subsequence};
+use serde_json::{Value, json};
+
+use super::{Caller, ImportMode, Limits, RecordService, view::View};
+use crate::{
+    access::Principal,
+    collections::{
+        Asker, Catalogs, Collection, CollectionInput, CollectionService, FilterScope, Slots, catalog::split_direction,
+        layout, maintenance,
+    },
+    expr,
+    kernel::SystemClock,
+    store::{Options, Schema, Store, StoreError, key::Direction},
+};
+
+const COLUMNS: [(&str, &str); 8] = [
+    ("color", "string"),
+    ("size", "integer"),
+    ("weight", "number"),
+    ("price", "decimal"),
+    ("sold", "boolean"),
+    ("day", "date"),
+    ("moment", "datetime"),
+    ("tags", "string"),
+];
+
+struct World {
+    _folder: tempfile::TempDir,
+    catalogs: Arc<Catalogs>,
+    records: RecordService,
+    caller: Caller,
+}
+
+impl World {
+    async fn new(indexes: &[Vec<String>], late: bool, rows: &[Value]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = crate::collections::TABLES.into_iter().chain(super::TABLES).collect();
+        let schema = Schema { tables, migrations: Vec::new() };
+        let store = Store::open(&folder.path().join("s"), &Options::default(), &schema).unwrap();
+        let catalogs = Arc::new(Catalogs::new(store.clone()));
+        let clock = Arc::new(SystemClock);
+        let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
+        let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20 });
+        let caller = Caller { principal: Principal::operator(), request_id: String::new() };
+        let world = Self { _folder: folder, catalogs, records, caller };
+        let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));
+        let indexes = json!(indexes.iter().map(|fields| json!({ "fields": fields })).collect::<Vec<_>>());
+        let now = if late { json!([]) } else { indexes.clone() };
+        let input = |value: Value| serde_json::from_value::<CollectionInput>(value).unwrap();
+        let asker = Asker::default();
+        collections.create(&asker, input(json!({ "name": "things", "fields": fields, "indexes": now }))).await.unwrap();
+        world.import(rows).await;
+        if late {
+            collections.update(&asker, "things", input(json!({ "indexes": indexes }))).await.unwrap();
+            maintenance::catch_up(&world.catalogs).await.unwrap();
+        }
+        world
+    }
+
+    async fn import(&self, rows: &[Value]) {
+        let mut lines = String::new();
+        for row in rows {
+            writeln!(lines, "{row}").unwrap();
+        }
+        let report = self.records.import(&self.caller, "things", lines.as_bytes(), ImportMode::Create).await.unwrap();
+        assert!(report.rejected.is_empty(), "{:?}", report.rejected);
+    }
+
+    /// The records that match, found by looking at each.
+    fn scan(&self, filter: &str) -> Vec<Vec<u8>> {
+        let (snapshot, catalog) = self.catalogs.current().unwrap();
+        let collection = catalog.by_name("things").unwrap();
+        let filter = expr::compile(filter, &FilterScope { collection }).unwrap();
+        let mut found = Vec::new();
+        layout::scan_records::<StoreError>(&snapshot, collection.number(), "", &mut |_, record| {
+            let slots = Slots::read(collection, record).unwrap();
+            if filter.eval(&View::of(collection, &slots, jiff::Timestamp::UNIX_EPOCH)) {
+                found.push(record.to_vec());
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })
+        .unwrap();
+        found
+    }
+
+    /// Every record of every page, and the totals that the pages told.
+    async fn walk(&self, filter: &str, sort: &str, limit: usize) -> (Vec<Vec<u8>>, HashSet<u64>) {
+        let (mut found, mut totals, mut cursor) = (Vec::new(), HashSet::new(), None::<String>);
+        for _ in 0..500 {
+            let mut parameters =
+                vec![("filter", filter.to_owned()), ("limit", limit.to_string()), ("total", "true".into())];
+            parameters.extend((!sort.is_empty()).then(|| ("sort", sort.to_owned())));
+            parameters.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let parameters: Vec<_> = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let page = self.records.list(&self.caller, "things", &parameters).await.unwrap();
+            assert!(page.items.len() <= limit);
+            found.extend(page.items);
+            totals.insert(page.total.unwrap());
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        (found, totals)
+    }
+}
+
+fn compare(collection: &Collection, sort: &str, a: &[u8], b: &[u8]) -> Ordering {
+    let (a, b) = (Slots::read(collection, a).unwrap(), Slots::read(collection, b).unwrap());
+    sort.split(',').filter(|term| !term.is_empty()).fold(Ordering::Equal, |so_far, term| {
+        let (name, direction) = split_direction(term);
+        let slot = collection.slot(name).unwrap();
+        let order = a.scalar(collection, slot).cmp(&b.scalar(collection, slot));
+        so_far.then(if direction == Direction::Ascending { order } else { order.reverse() })
+    })
+}
+
+fn row() -> impl Strategy<Value = Value> {
+    let nullable = |strategy: BoxedStrategy<Value>| prop_oneof![1 => Just(Value::Null), 5 => strategy].boxed();
+    let color = nullable(prop_oneof!["red|green|blue|", "[a-c\u{0}é]{0,3}"].prop_map(Value::from).boxed());
+    let size = nullable((-3..3_i64).prop_map(Value::from).boxed());
+    let weight = nullable(prop_oneof![Just(-0.0), Just(0.5), Just(-1e300), -2.0..2.0].prop_map(Value::from).boxed());
+    let price = nullable((-30..30_i64).prop_map(|n| format!("{}.{:02}", n / 10, n.abs() % 10 * 10).into()).boxed());
+    let sold = nullable(any::<bool>().prop_map(Value::from).boxed());
+    let day = nullable((1..5_u8).prop_map(|day| format!("2026-01-{day:02}").into()).boxed());
+    let moment = nullable((1..5_u8).prop_map(|hour| format!("2026-01-01T{hour:02}:00:00Z").into()).boxed());
+    let tags = nullable(subsequence(vec!["x", "y", "z"], 0..=3).prop_map(|tags| json!(tags)).boxed());
+    (color, size, weight, price, sold, day, moment, tags).prop_map(
+        |(color, size, weight, price, sold, day, moment, tags)| {
+            json!({ "color": color, "size": size, "weight": weight, "price": price, "sold": sold, "day": day, "moment": moment, "tags": tags })
+        },
+    )
+}
+
+fn indexes() -> impl Strategy<Value = Vec<Vec<String>>> {
+    let single: Vec<&str> = COLUMNS.iter().take(7).map(|(name, _)| *name).chain(["createdAt", "id"]).collect();
+    let directed = (subsequence(single, 1..=3).prop_shuffle(), vec(any::<bool>(), 3));
+    let plain = directed.prop_map(|(names, down)| {
+        let term = |(name, down): (&str, bool)| if down { format!("-{name}") } else { name.to_owned() };
+        names.into_iter().zip(down).map(term).collect::<Vec<_>>()
+    });
+    let tags = any::<bool>().prop_map(|with| with.then(|| vec!["tags".to_owned()]));
+    (vec(plain, 0..4), tags).prop_map(|(mut indexes, tags)| {
+        indexes.extend(tags);
+        indexes.dedup();
+        let mut seen = HashSet::new();
+        indexes.retain(|index| seen.insert(index.clone()));
+        indexes
+    })
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    let op = || prop_oneof![Just("="), Just("!="), Just("<"), Just("<="), Just(">"), Just(">=")];
+    let equal = || prop_oneof![Just("="), Just("!=")];
+    prop_oneof![
+        (op(), prop_oneof![Just("red"), Just("green"), Just("a"), Just("")])
+            .prop_map(|(op, v)| format!("color {op} \"{v}\"")),
+        (op(), -3..3_i64).prop_map(|(op, v)| format!("size {op} {v}")),
+        (op(), -3..3_i64).prop_map(|(op, v)| format!("size {op} {v}.5")),
+        (op(), prop_oneof![Just("0"), Just("0.5"), Just("-1e300"), Just("1.25")])
+            .prop_map(|(op, v)| format!("weight {op} {v}")),
+        (op(), -3..3_i64).prop_map(|(op, v)| format!("price {op} {v}.50")),
+        any::<bool>().prop_map(|v| format!("sold = {v}")),
+        Just("sold".to_owned()),
+        (op(), 1..5_u8).prop_map(|(op, v)| format!("day {op} \"2026-01-0{v}\"")),
+        (op(), 1..5_u8).prop_map(|(op, v)| format!("moment {op} \"2026-01-01T0{v}:00:00Z\"")),
+        prop_oneof![Just("x"), Just("y"), Just("q")].prop_map(|v| format!("\"{v}\" in tags")),
+        (prop_oneof![Just("color"), Just("size"), Just("tags"), Just("day")], equal())
+            .prop_map(|(name, op)| format!("{name} {op} null")),
+        Just("color in [\"red\", \"blue\", null]".to_owned()),
+        Just("size in [-1, 0, 2]".to_owned()),
+        Just("color ~ \"E\"".to_owned()),
+    ]
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    let clause = prop_oneof![
+        4 => condition(),
+        1 => vec(condition(), 2).prop_map(|parts| format!("({})", parts.join(" || "))),
+        1 => condition().prop_map(|part| format!("!({part})")),
+    ];
+    vec(clause, 0..4).prop_map(|clauses| clauses.join(" && "))
+}
+
+fn sort() -> impl Strategy<Value = String> {
+    let names: Vec<&str> = COLUMNS.iter().take(7).map(|(name, _)| *name).chain(["id", "createdAt"]).collect();
+    (subsequence(names, 0..=3).prop_shuffle(), vec(any::<bool>(), 3)).prop_map(|(names, down)| {
+        let term = |(name, down): (&str, bool)| if down { format!("-{name}") } else { name.to_owned() };
+        names.into_iter().zip(down).map(term).collect::<Vec<_>>().join(",")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pages_are_what_a_scan_finds(
+        indexes in indexes(),
+        late in any::<bool>(),
+        rows in vec(row(), 0..60),
+        queries in vec((filter(), sort(), 1..20_usize), 12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new(&indexes, late, &rows).await;
+            for (filter, sort, limit) in queries {
+                let expected = world.scan(if filter.is_empty() { "1 = 1" } else { &filter });
+                let (found, totals) = world.walk(&filter, &sort, limit).await;
+                let what = format!("indexes {indexes:?}, filter {filter}, sort {sort}, limit {limit}");
+                let wanted: HashSet<_> = expected.iter().cloned().collect();
+                let given: HashSet<_> = found.iter().cloned().collect();
+                assert_eq!((given.len(), found.len()), (wanted.len(), wanted.len()), "{what}");
+                assert_eq!(given, wanted, "{what}");
+                assert!(totals.iter().all(|total| *total == expected.len() as u64), "{what}: {totals:?}");
+                let (_, catalog) = world.catalogs.current().unwrap();
+                let collection = catalog.by_name("things").unwrap();
+                assert!(found.is_sorted_by(|a, b| compare(collection, &sort, a, b).is_le()), "{what}");
+            }
+        });
+    }
+}
