@@ -12,10 +12,13 @@ use crate::{
     auth::{self, AuthService, Passwords, Tokens, api::AuthApi},
     collections::{self, Catalogs, CollectionService, api::CollectionsApi, maintenance, system},
     config::Config,
+    docs,
     health::{self, Health},
     http::{Gate, Pipeline, PipelineOptions, RateLimiter, Session},
     kernel::Clock,
+    openapi::{self, LiveDocument},
     records::{self, Limits, RecordService},
+    setup,
     store::{self, OpenError, Options, Store},
     telemetry,
     users::{RecordDirectory, UserService, api::UsersApi},
@@ -23,10 +26,12 @@ use crate::{
 
 /// The name of the store's file in the data folder.
 const STORE_FILE: &str = "stead.redb";
+/// The path under which the API stands.
+const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
 const PUBLIC: [&str; 2] = [auth::api::LOGIN_PATH, crate::users::api::SETUP_PATH];
 const CACHE_BYTES_MIN: usize = 32 << 20;
-const CACHE_BYTES_MAX: usize = 1 << 30;
+const CACHE_BYTES_MAX: usize = 512 << 20;
 
 /// An endpoint that serves everything.
 pub type Served = Arc<BoxEndpoint<'static>>;
@@ -67,7 +72,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
 
 fn options(config: &Config) -> Options {
     let cache_bytes = match config.store.cache_bytes {
-        0 => (machine_memory() / 8).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
+        0 => (machine_memory() / 64).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
         given => given,
     };
     Options {
@@ -107,7 +112,7 @@ impl App {
         let limits = Limits { examined_max: config.records.examined_max };
         let records = Arc::new(RecordService::new(Arc::clone(&catalogs), Arc::clone(&clock), limits));
         let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
-        let passwords = Passwords::new(config.auth.password_length_min, hashes_max)?;
+        let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
         let tokens =
             Tokens::open(&store, &config.auth.signing_key, clock.now()).await.context("cannot open the token keys")?;
         let users =
@@ -117,9 +122,18 @@ impl App {
         let seconds = config.auth.access_token_seconds;
         let auth = Arc::new(AuthService::new(store.clone(), directory, passwords, tokens, seconds, Arc::clone(&clock)));
         let health = Health::new(Arc::clone(&catalogs));
-        let parts = Parts { config, clock, collections, records, users: Arc::clone(&users), auth, health };
-        let public = Arc::new(parts.public());
-        let operator = Arc::new(parts.operator());
+        let parts = Parts {
+            config,
+            clock,
+            catalogs: Arc::clone(&catalogs),
+            collections,
+            records,
+            users: Arc::clone(&users),
+            auth,
+            health,
+        };
+        let public = Arc::new(parts.public()?);
+        let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&catalogs));
         Ok(Self { public, operator, store, users, catalogs, maintenance })
     }
@@ -147,6 +161,7 @@ fn spawn_maintenance(catalogs: &Arc<Catalogs>) -> (oneshot::Sender<()>, tokio::t
 struct Parts<'c> {
     config: &'c Config,
     clock: Arc<dyn Clock>,
+    catalogs: Arc<Catalogs>,
     collections: CollectionService,
     records: Arc<RecordService>,
     users: Arc<UserService>,
@@ -155,39 +170,41 @@ struct Parts<'c> {
 }
 
 impl Parts<'_> {
-    /// Everything under `/api/v1`.
-    fn api(&self) -> impl Endpoint<Output = poem::Response> + use<> {
+    /// Everything under `/api/v1`, and what the document says of its static part.
+    fn api(&self) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
         let described = (
             AuthApi { auth: Arc::clone(&self.auth) },
             UsersApi { users: Arc::clone(&self.users) },
             CollectionsApi { collections: self.collections.clone() },
         );
-        let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION"));
-        records::api::mount(Route::new(), &self.records).nest("/", service).map_to_response()
+        let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION")).url_prefix(BASE);
+        let spec = service.spec();
+        (records::api::mount(Route::new(), &self.records).nest("/", service).map_to_response(), spec)
     }
 
-    fn gated(&self) -> Gate<impl Endpoint<Output = poem::Response> + use<>> {
+    fn routes(&self) -> anyhow::Result<Route> {
+        let (api, spec) = self.api();
+        let document = LiveDocument::new(Arc::clone(&self.catalogs), &spec, &PUBLIC)
+            .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
-        Gate::new(self.api(), authenticate, limiter, &PUBLIC)
+        let gated = Gate::new(api, authenticate, limiter, &PUBLIC);
+        let open = docs::mount(health::mount(Route::new(), &self.health));
+        Ok(setup::mount(openapi::mount(open, &document)).nest(BASE, gated))
     }
 
-    fn routes(&self) -> Route {
-        health::mount(Route::new(), &self.health).nest("/api/v1", self.gated())
-    }
-
-    fn public(&self) -> BoxEndpoint<'static> {
+    fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
         let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock));
-        Pipeline::new(self.routes().map_to_response(), options).boxed()
+        Ok(Pipeline::new(self.routes()?.map_to_response(), options).boxed())
     }
 
     /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
-    fn operator(&self) -> BoxEndpoint<'static> {
+    fn operator(&self) -> anyhow::Result<BoxEndpoint<'static>> {
         let mut config = self.config.clone();
         config.rate_limit =
             crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
         let options = PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock));
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
-        Pipeline::new(self.routes().data(session).map_to_response(), options).boxed()
+        Ok(Pipeline::new(self.routes()?.data(session).map_to_response(), options).boxed())
     }
 }

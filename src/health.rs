@@ -7,10 +7,14 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     collections::Catalogs,
-    http::{at, json_response},
+    http::{
+        at, json_response,
+        openapi::{Fragment, Tag},
+    },
     store::Store,
 };
 
@@ -106,4 +110,44 @@ pub fn mount(route: Route, health: &Arc<Health>) -> Route {
         .at("/health/ready", at("/health/ready", on(Health::ready)))
         // The port opens when everything has started, so whoever reaches this reaches a started server.
         .at("/health/startup", at("/health/startup", on(Health::ready)))
+}
+
+/// What the OpenAPI document says of health.
+#[must_use]
+pub fn fragment() -> Fragment {
+    let operations = [
+        ("live", "Is the process alive", "The process answers."),
+        ("ready", "Can requests be served", "The store can be read and written."),
+        ("startup", "Has the server started", "The server has started."),
+    ];
+    let operation = |(name, summary, description): (&str, &str, &str)| {
+        let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Health" } } });
+        let get = json!({
+            "operationId": format!("{name}Health"),
+            "summary": summary,
+            "description": "Anyone may call this.",
+            "tags": ["Health"],
+            "security": [],
+            "responses": {
+                "200": { "description": description, "content": content },
+                "503": { "description": "It is not so; the checks tell why.", "content": content },
+            },
+        });
+        (format!("/health/{name}"), json!({ "get": get }))
+    };
+    let check = json!({ "type": "object", "required": ["status", "latency"], "properties": {
+        "status": { "type": "string", "enum": ["ok", "unavailable"] },
+        "latency": { "type": "number", "description": "Milliseconds." },
+    } });
+    let health = json!({ "type": "object", "required": ["status", "checks", "version", "uptime"], "properties": {
+        "status": { "type": "string", "enum": ["ok", "unavailable"] },
+        "checks": { "type": "object", "additionalProperties": check },
+        "version": { "type": "string" },
+        "uptime": { "type": "integer", "description": "Seconds." },
+    } });
+    Fragment {
+        paths: operations.into_iter().map(operation).collect(),
+        schemas: [("Health".to_owned(), health)].into_iter().collect(),
+        tags: vec![Tag { name: "Health".into(), description: "Is the server alive, ready, started.".into() }],
+    }
 }

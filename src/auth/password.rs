@@ -1,7 +1,7 @@
 //! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on blocking threads behind
 //! a bound, so that a storm of sign-ins leaves room for other requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use argon2::{
     Argon2,
@@ -20,18 +20,16 @@ pub const BYTES_MAX: usize = 1024;
 pub struct Passwords {
     length_min: usize,
     slots: Arc<Semaphore>,
-    /// A hash that no password has, verified when there is no user, so that the answer takes as long.
-    decoy: Arc<str>,
+    /// A hash that no password has, verified when there is no user, so that the answer takes as long. Made at first need,
+    /// for it would double the time that the server takes to start.
+    decoy: Arc<OnceLock<String>>,
 }
 
 impl Passwords {
     /// With a policy, and at most `hashes_max` hashes at once.
-    ///
-    /// # Errors
-    /// [`AuthError::Crypto`].
-    pub fn new(length_min: usize, hashes_max: usize) -> Result<Self, AuthError> {
-        let decoy = hash(super::secret_text().as_bytes())?.into();
-        Ok(Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), decoy })
+    #[must_use]
+    pub fn new(length_min: usize, hashes_max: usize) -> Self {
+        Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), decoy: Arc::default() }
     }
 
     /// Checks a new password against the policy; `pointer` is where it stands in the body.
@@ -65,13 +63,22 @@ impl Passwords {
     /// # Errors
     /// [`AuthError::Crypto`].
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.decoy.to_string());
-        let verified = self.work(move || {
+        let decoy = Arc::clone(&self.decoy);
+        self.work(move || {
+            let known = stored.is_some();
+            // Made whether it is needed or not, so that the first answer tells nothing either.
+            let decoy = match decoy.get() {
+                Some(made) => made.clone(),
+                None => {
+                    let made = hash(super::secret_text().as_bytes())?;
+                    decoy.get_or_init(|| made).clone()
+                }
+            };
+            let stored = stored.unwrap_or(decoy);
             let hash = PasswordHash::new(&stored).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-        });
-        Ok(verified.await? && known)
+            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok() && known)
+        })
+        .await
     }
 
     async fn work<R: Send + 'static>(

@@ -122,7 +122,8 @@ impl Default for RateLimit {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Store {
-    /// The most memory for cached pages, in bytes; 0 takes an eighth of the machine's, from 32 MiB to 1 GiB.
+    /// The most memory for cached pages, in bytes; 0 takes a 64th of the machine's, from 32 to 512 MiB. The system's page cache
+    /// answers what is not in it.
     pub cache_bytes: usize,
     /// The most writes that wait; one more is answered 503.
     pub queue_max: usize,

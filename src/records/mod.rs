@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod input;
 mod list;
+pub mod openapi;
 mod plan;
 mod prepare;
 mod query;

@@ -18,8 +18,8 @@ pub const SETUP_PATH: &str = "/api/v1/setup";
 /// Groups of operations.
 #[derive(Tags)]
 enum Tag {
-    /// Who may sign in.
-    Users,
+    /// Credentials of users and the first admin.
+    Accounts,
 }
 
 /// The first admin.
@@ -118,7 +118,7 @@ pub struct UsersApi {
     pub users: Arc<UserService>,
 }
 
-#[OpenApi(tag = "Tag::Users")]
+#[OpenApi(tag = "Tag::Accounts")]
 impl UsersApi {
     /// Make the first admin
     ///

@@ -1,0 +1,85 @@
+//! The OpenAPI document of the server as it is now, at `/openapi.json`.
+//!
+//! It is made of what never changes and of what each collection adds, and made anew when the schema's epoch has moved.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use poem::{
+    Request, Response, Route, endpoint, get,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde_json::Value;
+
+use crate::{
+    collections::Catalogs,
+    health,
+    http::{ApiError, at, openapi},
+    records,
+    store::StoreError,
+};
+
+/// The path of the document.
+pub const PATH: &str = "/openapi.json";
+
+/// Makes and keeps the document.
+#[derive(Debug)]
+pub struct LiveDocument {
+    catalogs: Arc<Catalogs>,
+    fixed: Value,
+    current: ArcSwapOption<Made>,
+}
+
+/// The document of one schema epoch.
+#[derive(Debug)]
+struct Made {
+    epoch: u64,
+    json: Bytes,
+    etag: HeaderValue,
+}
+
+impl LiveDocument {
+    /// The document of these collections; `spec` is what the framework says of the static operations, and
+    /// `public` are the paths that need no credentials.
+    ///
+    /// # Errors
+    /// When `spec` is not JSON.
+    pub fn new(catalogs: Arc<Catalogs>, spec: &str, public: &[&str]) -> Result<Arc<Self>, serde_json::Error> {
+        Ok(Arc::new(Self { catalogs, fixed: openapi::raise(spec, public)?, current: ArcSwapOption::empty() }))
+    }
+
+    fn current(&self) -> Result<Arc<Made>, StoreError> {
+        let (_, catalog) = self.catalogs.current()?;
+        if let Some(made) = self.current.load_full().filter(|made| made.epoch == catalog.epoch) {
+            return Ok(made);
+        }
+        let fragments = records::openapi::fragments(&catalog).into_iter().chain([health::fragment()]);
+        let document = openapi::document(&self.fixed, fragments);
+        let json = serde_json::to_vec(&document).map_err(StoreError::corrupt)?;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest));
+        let etag = HeaderValue::try_from(tag).map_err(StoreError::corrupt)?;
+        let made = Arc::new(Made { epoch: catalog.epoch, json: json.into(), etag });
+        self.current.store(Some(Arc::clone(&made)));
+        Ok(made)
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, ApiError> {
+        let made = self.current()?;
+        let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| *known == made.etag);
+        let response = Response::builder().header(header::ETAG, &made.etag).header(header::CACHE_CONTROL, "no-cache");
+        Ok(match known {
+            true => response.status(StatusCode::NOT_MODIFIED).finish(),
+            false => response.content_type("application/json").body(made.json.clone()),
+        })
+    }
+}
+
+/// Adds the document's route.
+pub fn mount(route: Route, document: &Arc<LiveDocument>) -> Route {
+    let document = Arc::clone(document);
+    let answer = move |request: Request| document.answer(&request).map_err(poem::Error::from);
+    route.at(PATH, at(PATH, get(endpoint::make_sync(answer))))
+}
