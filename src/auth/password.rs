@@ -13,7 +13,7 @@ use super::AuthError;
 use crate::kernel::FieldError;
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
-pub const BYTES_MAX: usize = 1024;
+pub(super) const BYTES_MAX: usize = 1024;
 
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]

@@ -11,17 +11,17 @@ use super::model::{FieldDef, FieldType, OnDelete};
 use crate::expr::Kind;
 
 /// The greatest length of a `string`, in characters.
-pub const STRING_MAX: u64 = 4_096;
+pub(super) const STRING_MAX: u64 = 4_096;
 /// The greatest length of a `string` that says nothing of it.
-pub const STRING_MAX_DEFAULT: u64 = 255;
+pub(super) const STRING_MAX_DEFAULT: u64 = 255;
 /// The greatest length of a `text`, in characters.
-pub const TEXT_MAX: u64 = 1_000_000;
+pub(super) const TEXT_MAX: u64 = 1_000_000;
 /// The greatest size of a `json` value that says nothing of it, in bytes.
-pub const JSON_BYTES_MAX_DEFAULT: u64 = 65_536;
+pub(super) const JSON_BYTES_MAX_DEFAULT: u64 = 65_536;
 /// The greatest number of items of a `many` field that says nothing of it.
-pub const ITEMS_MAX_DEFAULT: u32 = 100;
+pub(super) const ITEMS_MAX_DEFAULT: u32 = 100;
 /// The greatest number of items of a `many` field.
-pub const ITEMS_MAX: u32 = 1_000;
+pub(super) const ITEMS_MAX: u32 = 1_000;
 
 /// A field that can check values.
 #[derive(Clone, Debug)]

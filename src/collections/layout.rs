@@ -50,6 +50,9 @@ pub fn prefix(number: u32) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
 
+/// Shown a record's id and text; answers whether to go on.
+pub type VisitRecord<'f, E> = &'f mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, E>;
+
 /// Visits all records of a collection from `id` on (empty: from the first), by id.
 ///
 /// # Errors
@@ -58,7 +61,7 @@ pub fn scan_records<E: From<StoreError>>(
     source: &impl Read,
     collection: u32,
     from: &str,
-    visit: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, E>,
+    visit: VisitRecord<'_, E>,
 ) -> Result<(), E> {
     let (from, to) = (record_key(collection, from), prefix(collection + 1));
     source.scan(DATA, &from, &to, Scan::Forward, &mut |key, value| visit(id_of_record(key)?, value))
@@ -77,17 +80,21 @@ pub fn is_empty(source: &impl Read, collection: u32) -> Result<bool, StoreError>
     Ok(empty)
 }
 
+/// How many values a record may have that is read without allocating.
+const INLINE_SLOTS: usize = 16;
+
 /// The values of a stored record by slot, as JSON text.
 #[derive(Clone, Debug)]
 pub struct Slots<'a> {
-    values: Vec<Option<&'a str>>,
+    first: [Option<&'a str>; INLINE_SLOTS],
+    others: Vec<Option<&'a str>>,
 }
 
 impl<'a> Slots<'a> {
     /// No value at all.
     #[must_use]
     pub fn empty(count: usize) -> Self {
-        Self { values: vec![None; count] }
+        Self { first: [None; INLINE_SLOTS], others: vec![None; count.saturating_sub(INLINE_SLOTS)] }
     }
 
     /// Reads a stored record.
@@ -122,12 +129,17 @@ impl<'a> Slots<'a> {
     /// The JSON text at `slot`.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&'a str> {
-        self.values.get(slot).copied().flatten()
+        let found = self.first.get(slot).or_else(|| self.others.get(slot.checked_sub(INLINE_SLOTS)?));
+        found.copied().flatten()
     }
 
     /// Sets the JSON text at `slot`.
     pub fn set(&mut self, slot: Slot, value: &'a str) {
-        if let Some(place) = self.values.get_mut(slot) {
+        let place = match slot.checked_sub(INLINE_SLOTS) {
+            None => self.first.get_mut(slot),
+            Some(other) => self.others.get_mut(other),
+        };
+        if let Some(place) = place {
             *place = Some(value);
         }
     }

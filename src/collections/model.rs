@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// The most collections of one server.
-pub const COLLECTIONS_MAX: usize = 1_000;
+pub(super) const COLLECTIONS_MAX: usize = 1_000;
 /// The most fields of one collection.
-pub const FIELDS_MAX: usize = 200;
+pub(super) const FIELDS_MAX: usize = 200;
 /// The most indexes of one collection, those of single fields included.
-pub const INDEXES_MAX: usize = 32;
+pub(super) const INDEXES_MAX: usize = 32;
 /// The most fields of one index.
-pub const INDEX_FIELDS_MAX: usize = 8;
+pub(super) const INDEX_FIELDS_MAX: usize = 8;
 
 /// A collection: a schema under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

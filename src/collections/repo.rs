@@ -16,7 +16,7 @@ pub const TABLES: [&str; 3] = [DEFS.name(), NUMBERS.name(), DROPPED.name()];
 
 /// Stored data that no definition refers to any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Dropped {
+pub(super) struct Dropped {
     /// Whether the records are to go too.
     pub records: bool,
     /// The indexes whose entries are to go.
@@ -54,7 +54,7 @@ pub(super) fn add_dropped(tx: &mut Tx<'_>, number: u32, more: Dropped) -> Result
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be read.
-pub fn dropped(source: &impl Read) -> Result<Vec<(u32, Dropped)>, StoreError> {
+pub(super) fn dropped(source: &impl Read) -> Result<Vec<(u32, Dropped)>, StoreError> {
     let mut found = Vec::new();
     source.scan::<StoreError>(DROPPED.name(), &[], &[], crate::store::Scan::Forward, &mut |key, value| {
         let number = key.try_into().map(u32::from_be_bytes).map_err(StoreError::corrupt)?;
@@ -68,6 +68,6 @@ pub fn dropped(source: &impl Read) -> Result<Vec<(u32, Dropped)>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be written.
-pub fn forget_dropped(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
+pub(super) fn forget_dropped(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
     tx.delete(DROPPED, &number).map(|_| ())
 }

@@ -10,7 +10,7 @@ pub const AUTH_FIELDS: [(&str, Kind, bool); 3] =
 
 /// Names of rules: fields of the record, of the body, of the record before, and of the caller.
 #[derive(Clone, Copy, Debug)]
-pub struct RuleScope<'a> {
+pub(super) struct RuleScope<'a> {
     /// The collection whose rules they are.
     pub collection: &'a Collection,
 }

@@ -365,7 +365,7 @@ fn log_change(
 
 /// The definition of a system collection.
 #[must_use]
-pub fn system_input(name: &str, description: &str, fields: Vec<FieldDef>, rules: Rules) -> CollectionInput {
+pub(super) fn system_input(name: &str, description: &str, fields: Vec<FieldDef>, rules: Rules) -> CollectionInput {
     CollectionInput {
         name: Some(name.into()),
         description: Some(description.into()),

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when the bytes are not a canonical object.
-pub fn members<'a>(
+pub(super) fn members<'a>(
     record: &'a [u8],
     mut visit: impl FnMut(&'a str, &'a str) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {

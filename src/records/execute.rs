@@ -13,7 +13,7 @@ use crate::{
     collections::{
         Collection, Slots,
         catalog::ID,
-        layout::{self, DATA, INDEX},
+        layout::{self, DATA, INDEX, VisitRecord},
     },
     expr::Expr,
     kernel::Scalar,
@@ -116,11 +116,7 @@ impl Run<'_> {
     }
 
     /// Visits the records that match, in the order of the path, after the key `after`.
-    fn matching(
-        &mut self,
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, RecordError>,
-    ) -> Result<(), RecordError> {
+    fn matching(&mut self, after: Option<&[u8]>, visit: VisitRecord<'_, RecordError>) -> Result<(), RecordError> {
         let (collection, plan, snapshot) = (self.collection, self.plan, self.snapshot);
         let wanted = slots_read(&plan.residual);
         let (mut examined, stopped, now) = (0, Cell::new(false), self.now);

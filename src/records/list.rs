@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use moka::sync::Cache;
 
 use super::{
     RecordError,
@@ -12,7 +13,11 @@ use super::{
     service::{Limits, Page},
     show::show,
 };
-use crate::{collections::Collection, expr::Expr, store::Snapshot};
+use crate::{
+    collections::Collection,
+    expr::Expr,
+    store::{Epoch, Snapshot},
+};
 
 /// A list that is ready to run.
 pub(super) struct Listing {
@@ -21,6 +26,20 @@ pub(super) struct Listing {
     pub(super) query: Query,
     pub(super) now: Timestamp,
     pub(super) limits: Limits,
+    pub(super) totals: Totals,
+}
+
+/// Totals that were counted, by what they depend on. A write to the collection makes them unreachable; they fall out
+/// in time.
+pub(super) type Totals = Cache<TotalKey, u64>;
+
+/// What a total depends on: the collection, its newest change, the schema, and the bound filter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TotalKey {
+    collection: u32,
+    seq: u64,
+    epoch: u64,
+    filter: String,
 }
 
 impl Listing {
@@ -58,8 +77,20 @@ impl Listing {
     }
 
     fn count(&self, snapshot: &Snapshot) -> Result<u64, RecordError> {
+        let collection = self.collection.number();
+        let key = TotalKey {
+            collection,
+            seq: snapshot.collection_seq(collection),
+            epoch: snapshot.epoch(Epoch::Schema),
+            filter: format!("{:?}", self.filter),
+        };
+        if let Some(total) = self.totals.get(&key) {
+            return Ok(total);
+        }
         let plan = plan::plan(&self.collection, &self.filter, None, 0);
-        self.with(snapshot, &plan, |run| run.count()).map(|(count, _)| count)
+        let (total, _) = self.with(snapshot, &plan, |run| run.count())?;
+        self.totals.insert(key, total);
+        Ok(total)
     }
 
     fn with<R>(

@@ -19,7 +19,7 @@ pub const LIMIT_DEFAULT: usize = 30;
 /// The greatest number of records of a page.
 pub const LIMIT_MAX: usize = 1_000;
 /// The most sort keys.
-pub const SORT_MAX: usize = 8;
+pub(super) const SORT_MAX: usize = 8;
 const CURSOR_BYTES_MAX: usize = 16_384;
 const FINGERPRINT_BYTES: usize = 8;
 

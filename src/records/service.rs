@@ -8,7 +8,7 @@ use super::{
     RecordError,
     authorize::{Opening, check_creation, check_version, check_write, open},
     input::{self, Intent},
-    list::Listing,
+    list::{Listing, Totals},
     prepare::{self, Prepared},
     query::{self, Query},
     show::show,
@@ -25,6 +25,8 @@ use crate::{
 
 /// How often a write is tried again when the schema changed meanwhile.
 const TRIES: usize = 5;
+/// The most totals that are remembered.
+const TOTALS_MAX: u64 = 4_096;
 
 /// Who asks, and in which request.
 #[derive(Clone, Debug)]
@@ -84,6 +86,7 @@ pub struct RecordService {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: IdSource,
     pub(super) limits: Limits,
+    totals: Totals,
 }
 
 impl std::fmt::Debug for RecordService {
@@ -96,7 +99,14 @@ impl RecordService {
     /// The service on these collections.
     #[must_use]
     pub fn new(catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { store: catalogs.store().clone(), catalogs, clock, ids: IdSource::default(), limits }
+        Self {
+            store: catalogs.store().clone(),
+            catalogs,
+            clock,
+            ids: IdSource::default(),
+            limits,
+            totals: Totals::new(TOTALS_MAX),
+        }
     }
 
     /// Reads one record.
@@ -146,7 +156,7 @@ impl RecordService {
             Opening::All => filter,
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
-        let listing = Listing { collection, filter, query, now, limits: self.limits };
+        let listing = Listing { collection, filter, query, now, limits: self.limits, totals: self.totals.clone() };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         if listing.is_short() {
             return listing.run(&snapshot);

@@ -11,7 +11,8 @@ use redb::{Builder, Database, DatabaseError};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Epoch, Epochs, Migration, Shared, Snapshot, Store, StoreError, log, migrate, snapshot,
+    Epoch, Epochs, Migration, Shared, Snapshot, Store, StoreError, log, migrate,
+    snapshot::{self, Newest},
     tx::{Counters, Tables, Tx},
     writer::Writer,
 };
@@ -132,14 +133,15 @@ impl Store {
         let names = schema.names();
         prepare(&database, &names, schema)?;
         let counters = read_counters(&database, &names)?;
-        let inner = snapshot::Inner::take(&database, &names, counters.seq, counters.epochs)?;
+        let newest = Newest { opened: counters.seq, ..Newest::default() };
+        let inner = snapshot::Inner::take(&database, &names, counters, newest.clone())?;
         let shared = Arc::new(Shared {
             current: ArcSwap::from_pointee(inner),
             newest_seq: watch::Sender::new(counters.seq),
             failed: watch::Sender::new(None),
             scans: Arc::new(Semaphore::new(options.scans_max)),
         });
-        let writer = Writer::start(database, names, counters, options.clone(), Arc::clone(&shared))?;
+        let writer = Writer::start(database, names, (counters, newest), options.clone(), Arc::clone(&shared))?;
         Ok(Self { writer: Arc::new(writer), shared })
     }
 }
@@ -187,7 +189,7 @@ fn transact<R>(
 }
 
 fn read_counters(database: &Database, names: &[&'static str]) -> Result<Counters, StoreError> {
-    let inner = snapshot::Inner::take(database, names, 0, Epochs::default())?;
+    let inner = snapshot::Inner::take(database, names, Counters::default(), Newest::default())?;
     let snapshot = Snapshot::new(Arc::new(inner));
     let mut epochs = Epochs::default();
     for epoch in Epoch::ALL {

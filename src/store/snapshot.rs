@@ -1,10 +1,10 @@
 //! A consistent state to read from, taken at a commit.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
 
-use super::{Epoch, Epochs, Read, Scan, StoreError, table::Visit};
+use super::{Epoch, Epochs, Read, Scan, StoreError, table::Visit, tx::Counters};
 
 pub(crate) type Bytes = &'static [u8];
 
@@ -19,6 +19,14 @@ pub(crate) struct Inner {
     tables: Vec<(&'static str, ReadOnlyTable<Bytes, Bytes>)>,
     seq: u64,
     epochs: Epochs,
+    newest: Newest,
+}
+
+/// The seq of the newest change of each collection that changed since the store was opened, and the seq at that moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Newest {
+    pub(crate) opened: u64,
+    pub(crate) by_collection: Arc<HashMap<u32, u64>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -31,13 +39,13 @@ impl Inner {
     pub(crate) fn take(
         database: &redb::Database,
         names: &[&'static str],
-        seq: u64,
-        epochs: Epochs,
+        counters: Counters,
+        newest: Newest,
     ) -> Result<Self, StoreError> {
         let transaction = database.begin_read().map_err(StoreError::failed)?;
         let open = |name: &&'static str| open_table(&transaction, name);
         let tables = names.iter().map(open).collect::<Result<_, _>>().map_err(StoreError::failed)?;
-        Ok(Self { tables, seq, epochs })
+        Ok(Self { tables, seq: counters.seq, epochs: counters.epochs, newest })
     }
 }
 
@@ -63,6 +71,13 @@ impl Snapshot {
     #[must_use]
     pub fn epoch(&self, epoch: Epoch) -> u64 {
         self.inner.epochs.get(epoch)
+    }
+
+    /// A number that is the same in two states exactly when no record of the collection changed between them, as long as
+    /// the process lives.
+    #[must_use]
+    pub fn collection_seq(&self, collection: u32) -> u64 {
+        self.inner.newest.by_collection.get(&collection).copied().unwrap_or(self.inner.newest.opened)
     }
 
     fn table(&self, name: &'static str) -> Result<&ReadOnlyTable<Bytes, Bytes>, StoreError> {

@@ -120,7 +120,7 @@ pub enum Scan {
 }
 
 /// What a visitor of a scan answers: go on, or stop; or an error that ends the scan.
-pub type Visit<'f, E> = &'f mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, E>;
+pub(super) type Visit<'f, E> = &'f mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, E>;
 
 /// Reading, alike in a [`Snapshot`](super::Snapshot) and in a [`Tx`](super::Tx), where it sees the transaction's own writes.
 pub trait Read {

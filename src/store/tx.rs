@@ -60,12 +60,23 @@ pub struct Tx<'txn> {
     before: Counters,
     undo: Vec<Undo>,
     writes: u64,
+    touched: Vec<u32>,
+    touched_before: usize,
     fault: Option<StoreError>,
 }
 
 impl<'txn> Tx<'txn> {
     pub(crate) fn new(tables: Tables<'txn>, counters: Counters) -> Self {
-        Self { tables, counters, before: counters, undo: Vec::new(), writes: 0, fault: None }
+        Self {
+            tables,
+            counters,
+            before: counters,
+            undo: Vec::new(),
+            writes: 0,
+            touched: Vec::new(),
+            touched_before: 0,
+            fault: None,
+        }
     }
 
     /// Puts a value under a key, in place of any value that was there.
@@ -126,6 +137,9 @@ impl<'txn> Tx<'txn> {
         let seq = self.counters.seq + 1;
         self.put_bytes(log::TABLE, seq.to_be_bytes().to_vec(), change.to_json().as_bytes())?;
         self.counters.seq = seq;
+        if self.touched.last() != Some(&change.collection) {
+            self.touched.push(change.collection);
+        }
         Ok(seq)
     }
 
@@ -155,6 +169,7 @@ impl<'txn> Tx<'txn> {
     pub(crate) fn begin_operation(&mut self) {
         self.undo.clear();
         self.before = self.counters;
+        self.touched_before = self.touched.len();
     }
 
     /// Replays the undo list of the current operation.
@@ -167,12 +182,18 @@ impl<'txn> Tx<'txn> {
             }
         }
         self.counters = self.before;
+        self.touched.truncate(self.touched_before);
         Ok(())
     }
 
     /// Whether anything was written since the transaction began, undone or not.
     pub(crate) fn is_dirty(&self) -> bool {
         self.writes > 0
+    }
+
+    /// The collections of which the log tells something in this transaction.
+    pub(crate) fn touched(&self) -> &[u32] {
+        &self.touched
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{
     Options, Shared, StoreError,
     open::META,
-    snapshot,
+    snapshot::{self, Newest},
     tx::{Counters, Tables, Tx},
 };
 
@@ -88,15 +88,23 @@ impl Writer {
     pub(crate) fn start(
         database: Database,
         names: Vec<&'static str>,
-        counters: Counters,
+        (counters, newest): (Counters, Newest),
         options: Options,
         shared: Arc<Shared>,
     ) -> Result<Self, StoreError> {
         let queue_max = options.queue_max;
         let (queue, inbox) = sync_channel(queue_max);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker =
-            Worker { database, names, counters, options, shared, waiting: Arc::clone(&waiting), unsealed: false };
+        let worker = Worker {
+            database,
+            names,
+            counters,
+            newest,
+            options,
+            shared,
+            waiting: Arc::clone(&waiting),
+            unsealed: false,
+        };
         let thread = thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || worker.run(&inbox))
@@ -149,6 +157,7 @@ struct Worker {
     database: Database,
     names: Vec<&'static str>,
     counters: Counters,
+    newest: Newest,
     options: Options,
     shared: Arc<Shared>,
     waiting: Arc<AtomicUsize>,
@@ -247,19 +256,23 @@ impl Worker {
                 tx.undo_operation()?;
             }
         }
-        let (counters, dirty) = (tx.counters(), tx.is_dirty());
+        let (counters, dirty, touched) = (tx.counters(), tx.is_dirty(), tx.touched().to_vec());
         drop(tx);
         if !dirty {
             return transaction.abort().map_err(StoreError::failed);
         }
         transaction.commit().map_err(StoreError::failed)?;
         self.unsealed = true;
+        if !touched.is_empty() {
+            let newest = Arc::make_mut(&mut self.newest.by_collection);
+            newest.extend(touched.into_iter().map(|collection| (collection, counters.seq)));
+        }
         self.publish(counters)
     }
 
     /// Lets readers see the commit. Runs before the answers, so that a caller reads its own write.
     fn publish(&mut self, counters: Counters) -> Result<(), StoreError> {
-        let inner = snapshot::Inner::take(&self.database, &self.names, counters.seq, counters.epochs)?;
+        let inner = snapshot::Inner::take(&self.database, &self.names, counters, self.newest.clone())?;
         self.shared.current.store(Arc::new(inner));
         if counters.seq != self.counters.seq {
             self.shared.newest_seq.send_replace(counters.seq);
