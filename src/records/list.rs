@@ -43,23 +43,22 @@ pub(super) struct TotalKey {
 }
 
 impl Listing {
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         plan::plan(&self.collection, &self.filter, Some(self.query.order()), self.query.limit)
     }
 
-    pub(super) fn is_short(&self) -> bool {
-        let plan = self.plan();
+    /// Whether an index serves the page in order, so that it is short work.
+    pub(super) fn is_short(&self, plan: &Plan) -> bool {
         let residual = matches!(plan.residual, Expr::Constant(_));
         plan.ordered && !self.query.total && (residual || plan.fixed > 0)
     }
 
-    pub(super) fn run(&self, snapshot: &Snapshot) -> Result<Page, RecordError> {
+    pub(super) fn run(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Page, RecordError> {
         let (collection, query) = (&*self.collection, &self.query);
         if self.filter == Expr::Constant(false) {
             return Ok(Page { items: Vec::new(), next_cursor: None, total: query.total.then_some(0), explain: None });
         }
-        let plan = self.plan();
-        let (mut found, effort) = self.with(snapshot, &plan, |run| {
+        let (mut found, effort) = self.with(snapshot, plan, |run| {
             run.page(&query.sort, query.after.as_ref().map(|after| after.position.as_slice()), query.limit + 1)
         })?;
         let more = found.len() > query.limit;
@@ -71,7 +70,7 @@ impl Listing {
             None => None,
         };
         let total = if query.total { Some(self.count(snapshot)?) } else { None };
-        let explain = query.explain.then(|| explain(collection, &plan, effort));
+        let explain = query.explain.then(|| explain(collection, plan, effort));
         let items = found.into_iter().map(|Found { record, .. }| show(collection, record, query.fields.as_deref()));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, total, explain })
     }

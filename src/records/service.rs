@@ -158,10 +158,11 @@ impl RecordService {
         };
         let listing = Listing { collection, filter, query, now, limits: self.limits, totals: self.totals.clone() };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
-        if listing.is_short() {
-            return listing.run(&snapshot);
+        let plan = listing.plan();
+        if listing.is_short(&plan) {
+            return listing.run(&snapshot, &plan);
         }
-        self.store.scan(move |_| listing.run(&snapshot)).await
+        self.store.scan(move |_| listing.run(&snapshot, &plan)).await
     }
 
     /// Makes a record.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use redb::Database;
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     Options, Shared, StoreError,
@@ -104,6 +104,7 @@ impl Writer {
             shared,
             waiting: Arc::clone(&waiting),
             unsealed: false,
+            runtime: Handle::try_current().ok(),
         };
         let thread = thread::Builder::new()
             .name("store-writer".into())
@@ -162,6 +163,8 @@ struct Worker {
     shared: Arc<Shared>,
     waiting: Arc<AtomicUsize>,
     unsealed: bool,
+    /// The runtime in which the store was opened, and in which the callers live.
+    runtime: Option<Handle>,
 }
 
 /// Why the thread ends.
@@ -237,10 +240,19 @@ impl Worker {
         if let Err(fault) = &committed {
             self.fail(fault);
         }
-        for operation in batch.drain(..) {
-            operation.answer(committed.as_ref().err());
-        }
+        self.answer(std::mem::take(batch), committed.as_ref().err().cloned());
         committed.is_ok()
+    }
+
+    /// Answers a batch. Waking each caller from this thread would cost a system call for each; a task of the callers'
+    /// own runtime wakes them for nothing.
+    fn answer(&self, batch: Vec<Box<dyn Operation>>, fault: Option<StoreError>) {
+        let alone = batch.len() == 1;
+        let answer_all = move || batch.into_iter().for_each(|operation| operation.answer(fault.as_ref()));
+        match self.runtime.as_ref().filter(|_| !alone) {
+            Some(runtime) => drop(runtime.spawn(async move { answer_all() })),
+            None => answer_all(),
+        }
     }
 
     fn commit_batch(&mut self, batch: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {

@@ -1,0 +1,46 @@
+// Walks through the pages as a person would. Arguments: the server, the set-up link, the tools' folder, where screenshots go.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+
+const [server, link, tools, shots] = process.argv.slice(2);
+const { chromium } = createRequire(`${tools}/`)("playwright-core");
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+const faults = [];
+const strangers = [];
+page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+page.on("pageerror", (error) => faults.push(String(error)));
+page.on("request", (request) => {
+  const url = request.url();
+  if (!url.startsWith(server) && !url.startsWith("data:") && !url.startsWith("blob:")) strangers.push(url);
+});
+
+await page.goto(link);
+await page.getByLabel("E-mail address").fill("ann@example.com");
+await page.getByLabel("Password").fill("short");
+await page.getByRole("button", { name: "Make the admin" }).click();
+await page.getByText("must have at least 10 characters").waitFor();
+// The browser itself logs the refusal that was asked for.
+assert.equal(faults.splice(0).length, 1);
+await page.getByLabel("Password").fill("a long enough password");
+await page.getByRole("button", { name: "Make the admin" }).click();
+await page.getByText("The admin is made.").waitFor();
+await page.screenshot({ path: `${shots}/setup.png` });
+
+const answer = await page.request.post(`${server}/api/v1/auth/login`, {
+  data: { email: "ann@example.com", password: "a long enough password" },
+});
+assert.equal(answer.status(), 200);
+
+await page.goto(`${server}/docs`);
+await page.getByText("playlistTracks").first().waitFor();
+await page.screenshot({ path: `${shots}/docs.png` });
+
+assert.deepEqual(faults, []);
+assert.deepEqual(strangers, []);
+await browser.close();
+console.log("the browser is content");

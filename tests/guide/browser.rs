@@ -1,0 +1,23 @@
+//! The pages in a real browser: set-up by the printed link, and the reference.
+
+use std::{path::Path, process::Command};
+
+use crate::{
+    server::{Server, stead},
+    tools,
+};
+
+#[test]
+fn a_person_sets_up_the_server_and_reads_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    stead(folder.path(), &["schema", "apply", "config/examples/chinook"]);
+    let server = Server::start(folder.path());
+    let link = server.said.iter().find(|line| line.contains("/setup#")).expect("the set-up link");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guide/browser.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).args([server.url.as_str(), link]).arg(tools()).arg(env!("CARGO_TARGET_TMPDIR"));
+    let output = command.output().expect("node runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the browser is content"), "{said}");
+}
