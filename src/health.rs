@@ -13,7 +13,7 @@ use crate::{
     collections::Catalogs,
     http::{
         at, json_response,
-        openapi::{Fragment, Tag},
+        openapi::{Fragment, Tag, shared},
     },
     store::Store,
 };
@@ -128,10 +128,10 @@ pub fn fragment() -> Fragment {
             "description": "Anyone may call this.",
             "tags": ["Health"],
             "security": [],
-            "responses": {
-                "200": { "description": description, "content": content },
-                "503": { "description": "It is not so; the checks tell why.", "content": content },
-            },
+            "responses": shared::with_problems([
+                (200, json!({ "description": description, "content": content })),
+                (503, json!({ "description": "It is not so; the checks tell why.", "content": content })),
+            ], &[429]),
         });
         (format!("/health/{name}"), json!({ "get": get }))
     };

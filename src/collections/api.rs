@@ -38,7 +38,6 @@ pub struct CollectionsApi {
     pub collections: CollectionService,
 }
 
-type Name = Path<String>;
 type Reply = JsonReply<CollectionDef, dto::Collection>;
 
 #[OpenApi(prefix_path = "/collections", tag = "Tag::Collections")]
@@ -73,7 +72,7 @@ impl CollectionsApi {
         &self,
         request: &Request,
         /// The name of the collection.
-        name: Name,
+        name: Path<String>,
     ) -> Result<Reply, ApiError> {
         asker(request, Action::Read)?;
         Ok(Reply::new(self.collections.read(&name.0)?))
@@ -88,7 +87,7 @@ impl CollectionsApi {
         &self,
         request: &Request,
         /// The name of the collection.
-        name: Name,
+        name: Path<String>,
         body: JsonBody<CollectionInput, dto::CollectionUpdate>,
     ) -> Result<Reply, ApiError> {
         let asker = asker(request, Action::Update)?;
@@ -103,7 +102,7 @@ impl CollectionsApi {
         &self,
         request: &Request,
         /// The name of the collection.
-        name: Name,
+        name: Path<String>,
     ) -> Result<Deleted, ApiError> {
         let asker = asker(request, Action::Delete)?;
         self.collections.delete(&asker, &name.0).await?;

@@ -37,7 +37,8 @@ fn check(name: &str, program: &Path, args: &[&str]) {
         Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{name} does not run: {error}"));
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name}: {said}");
-    assert!(!said.to_lowercase().contains("warning"), "{name}: {said}");
+    // The linter succeeds with warnings, and counts them in its last line.
+    assert!(!said.contains("You have"), "{name}: {said}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn script(blocks: &[String]) -> String {
         if block.trim() == "stead serve" {
             script.push_str(
                 "stead serve --listen 127.0.0.1:0 > ready 2> log & SERVER=$!\ntrap 'kill $SERVER' EXIT\n\
-                 until grep -q ready ready; do kill -0 $SERVER; done\nURL=$(sed 's/stead ready on //' ready)\n",
+                 until grep -qs ready ready; do kill -0 $SERVER; done\nURL=$(sed 's/stead ready on //' ready)\n",
             );
         } else {
             script.push_str(&block.replace("http://127.0.0.1:8090", "$URL").replace("curl -s ", "curl -sS "));

@@ -14,12 +14,12 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens: `http://127.0.0.1:…`.
     pub(crate) url: String,
-    /// What it said on standard error before it was ready.
+    /// What it said on standard error until it told how to make the first admin.
     pub(crate) said: Vec<String>,
 }
 
 impl Server {
-    /// Starts a server on the data folder `data` and waits until it is ready.
+    /// Starts a server on the data folder `data`, where there is no user yet, and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Self {
         let mut command = Command::new(STEAD);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
@@ -33,9 +33,8 @@ impl Server {
         loop {
             let mut line = String::new();
             stderr.read_line(&mut line).unwrap();
-            let last = line.contains("--password-stdin") || line.contains("server started");
             said.push(line.trim().to_owned());
-            if last {
+            if line.contains("--password-stdin") || line.is_empty() {
                 break;
             }
         }
