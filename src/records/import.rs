@@ -12,7 +12,7 @@ use super::{
     prepare::{self, Prepared},
     service::{Caller, find},
     view::View,
-    write::{self, Context},
+    write::{self, Context, LateEntries},
 };
 use crate::{
     access::Action,
@@ -157,14 +157,15 @@ fn write_lines(
     mode: ImportMode,
     report: &mut ImportReport,
 ) -> Result<(), StoreError> {
+    let mut late = LateEntries::new();
     for line in lines {
-        match write_line(tx, context, caller, collection, &line, mode) {
+        match write_line(tx, context, caller, collection, &line, mode, &mut late) {
             Ok(()) => report.imported += 1,
             Err(RecordError::Store(fault)) => return Err(fault),
             Err(error) => report.rejected.push(Rejected::new(line.number, &error)),
         }
     }
-    Ok(())
+    write::put_entries(tx, late)
 }
 
 fn write_line(
@@ -174,12 +175,17 @@ fn write_line(
     collection: &Collection,
     line: &Line,
     mode: ImportMode,
+    late: &mut LateEntries,
 ) -> Result<(), RecordError> {
     let old = match line.draft.id {
         Some(_) => write::stored(tx, collection, &line.id)?,
         None => None,
     };
     match old {
+        // Lines that are only created never touch each other's entries, which may therefore come late.
+        None if mode == ImportMode::Create => {
+            write::apply_but_entries(tx, context, collection, &line.id, &line.prepared, late)
+        }
         None => write::apply(tx, context, collection, &line.id, &line.prepared),
         Some(_) if mode == ImportMode::Create => Err(RecordError::IdInUse(line.id.clone())),
         Some(old) => {

@@ -49,6 +49,29 @@ pub(super) fn apply(
     id: &str,
     prepared: &Prepared,
 ) -> Result<(), RecordError> {
+    let mut entries = Vec::new();
+    apply_but_entries(tx, context, collection, id, prepared, &mut entries)?;
+    Ok(put_entries(tx, entries)?)
+}
+
+/// New entries of indexes that are not unique, which nothing in the same operation looks at.
+pub(super) type LateEntries = Vec<(Vec<u8>, [u8; 1])>;
+
+/// Puts entries in the order of their keys: neighbours are in the same page, which is then changed once.
+pub(super) fn put_entries(tx: &mut Tx<'_>, mut entries: LateEntries) -> Result<(), StoreError> {
+    entries.sort_unstable();
+    entries.into_iter().try_for_each(|(key, value)| tx.put_bytes(INDEX, key, &value))
+}
+
+/// [`apply`] but for the entries that can come late: a caller with many records puts those of all at once.
+pub(super) fn apply_but_entries(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    collection: &Collection,
+    id: &str,
+    prepared: &Prepared,
+    late: &mut LateEntries,
+) -> Result<(), RecordError> {
     let mut errors = Vec::new();
     check_targets(tx, prepared, &mut errors)?;
     check_unique(tx, collection, id, prepared, &mut errors)?;
@@ -61,11 +84,15 @@ pub(super) fn apply(
         None => tx.delete_bytes(DATA, key).map(|_| ())?,
     }
     for change in &prepared.indexes {
+        let unique = collection.indexes.get(change.position).is_none_or(|index| index.unique);
         for entry in &change.removed {
             tx.delete_bytes(INDEX, entry.key.clone())?;
         }
         for entry in &change.added {
-            tx.put_bytes(INDEX, entry.key.clone(), &layout::entry_value(id))?;
+            match unique {
+                true => tx.put_bytes(INDEX, entry.key.clone(), &layout::entry_value(id))?,
+                false => late.push((entry.key.clone(), layout::entry_value(id))),
+            }
         }
     }
     log(tx, context, collection, id, prepared)

@@ -29,6 +29,7 @@ assert.equal(faults.splice(0).length, 1);
 await page.getByLabel("Password").fill("a long enough password");
 await page.getByRole("button", { name: "Make the admin" }).click();
 await page.getByText("The admin is made.").waitFor();
+assert.equal(await page.getByLabel("Password").isVisible(), false);
 await page.screenshot({ path: `${shots}/setup.png` });
 
 const answer = await page.request.post(`${server}/api/v1/auth/login`, {

@@ -67,8 +67,10 @@ pub(crate) enum Workload {
     Read,
     /// Thirty records of a category above a number of views, newest first.
     List,
-    /// The same with the total.
+    /// The same with the total, of a query that was never asked before.
     ListTotal,
+    /// The same with the total, of queries that are asked again while nothing is written.
+    ListTotalAgain,
     /// One field changed, durably.
     Patch,
     /// One record added, durably.

@@ -57,8 +57,8 @@ pub(crate) async fn measure_system<S: System>(
     dir: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    use Workload::{Create, Latency, List, ListTotal, Patch, Pipeline, Read};
-    let wanted: Vec<_> = [Pipeline, Read, List, ListTotal, Patch, Create, Latency]
+    use Workload::{Create, Latency, List, ListTotal, ListTotalAgain, Patch, Pipeline, Read};
+    let wanted: Vec<_> = [Pipeline, Read, List, ListTotal, ListTotalAgain, Patch, Create, Latency]
         .into_iter()
         .filter(|workload| options.wants(*workload))
         .collect();
@@ -123,7 +123,8 @@ impl Row {
         match workload {
             Workload::Read => ("read by id", self.read()),
             Workload::List => ("list, indexed filter and sort, limit 30", self.list(system, false)),
-            Workload::ListTotal => ("the same with the total", self.list(system, true)),
+            Workload::ListTotal => ("the same with the total, a new filter each time", self.list_anew(system)),
+            Workload::ListTotalAgain => ("the same with the total, asked again", self.list(system, true)),
             Workload::Patch => ("patch one field", self.patch()),
             Workload::Create => ("create", self.create()),
             Workload::Latency => ("create, one connection", self.create()),
@@ -133,7 +134,7 @@ impl Row {
 
     /// A row that measures the wrong answer measures nothing.
     async fn check<S: System>(&self, system: &S, workload: Workload, addr: SocketAddr) -> anyhow::Result<()> {
-        let total = workload == Workload::ListTotal;
+        let total = matches!(workload, Workload::ListTotal | Workload::ListTotalAgain);
         if total || workload == Workload::List {
             let query = ListQuery { category: 7 % self.categories, views: VIEWS_MEDIAN, total };
             let list = call(addr, "GET", &system.list_path(query), &authorization_only(&self.headers), "").await?;
@@ -171,6 +172,20 @@ impl Row {
         Rc::new(move |n, out| {
             let at = usize::try_from(n).unwrap_or_default() % paths.len();
             request(out, "GET", paths.get(at).map_or("/", String::as_str), &headers, "");
+        })
+    }
+
+    /// Each request asks for another number of views, so that no earlier answer helps.
+    fn list_anew<S: System>(&self, system: &S) -> Maker {
+        const PLACE: u64 = 987_654_321;
+        let query = |category| system.list_path(ListQuery { category, views: PLACE, total: true });
+        let paths: Vec<String> = (0..self.categories).map(query).collect();
+        let headers = Rc::clone(&self.headers);
+        Rc::new(move |n, out| {
+            let at = usize::try_from(n).unwrap_or_default() % paths.len();
+            let views = (VIEWS_MEDIAN - 5_000 + n % 10_000).to_string();
+            let path = paths.get(at).map_or("/", String::as_str).replace(&PLACE.to_string(), &views);
+            request(out, "GET", &path, &headers, "");
         })
     }
 
