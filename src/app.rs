@@ -31,7 +31,7 @@ const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
 const PUBLIC: [&str; 2] = [auth::api::LOGIN_PATH, crate::users::api::SETUP_PATH];
 const CACHE_BYTES_MIN: usize = 32 << 20;
-const CACHE_BYTES_MAX: usize = 512 << 20;
+const CACHE_BYTES_MAX: usize = 256 << 20;
 
 /// An endpoint that serves everything.
 pub type Served = Arc<BoxEndpoint<'static>>;
@@ -63,11 +63,16 @@ impl std::fmt::Debug for App {
 /// [`OpenError`].
 pub fn open_store(config: &Config) -> Result<Store, OpenError> {
     let folder = &config.server.data;
-    std::fs::create_dir_all(folder)
-        .map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
+    make_folder(folder).map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
     let tables = collections::TABLES.into_iter().chain(records::TABLES).chain(auth::TABLES).collect();
     let schema = store::Schema { tables, migrations: Vec::new() };
     Store::open(&folder.join(STORE_FILE), &options(config), &schema)
+}
+
+/// Makes the data folder, which is nobody else's to read: it holds hashes and keys.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn options(config: &Config) -> Options {

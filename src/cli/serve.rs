@@ -17,7 +17,7 @@ pub(super) struct ServeArgs {
 
 impl ServeArgs {
     pub(super) fn flags(&self) -> Option<(String, String)> {
-        self.listen.clone().map(|listen| ("server.listen".to_owned(), listen.replace("localhost:", "127.0.0.1:")))
+        self.listen.clone().map(|listen| ("server.listen".to_owned(), listen))
     }
 }
 

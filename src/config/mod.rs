@@ -122,7 +122,7 @@ impl Default for RateLimit {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Store {
-    /// The most memory for cached pages, in bytes; 0 takes a 64th of the machine's, from 32 to 512 MiB. The system's page cache
+    /// The most memory for cached pages, in bytes; 0 takes a 64th of the machine's, from 32 to 256 MiB. The system's page cache
     /// answers what is not in it.
     pub cache_bytes: usize,
     /// The most writes that wait; one more is answered 503.
@@ -189,7 +189,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".into(), format: "auto".into(), requests: true }
+        Self { level: "info,poem=warn".into(), format: "auto".into(), requests: true }
     }
 }
 
@@ -205,8 +205,9 @@ impl Config {
                 faults.push((path.to_owned(), what.to_owned()));
             }
         };
-        let listen = self.server.listen.parse::<std::net::SocketAddr>();
-        check(listen.is_ok(), "server.listen", "must be ADDRESS:PORT, such as 127.0.0.1:8090");
+        let listen = self.server.listen.rsplit_once(':');
+        let listen = listen.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        check(listen.is_some(), "server.listen", "must be HOST:PORT, such as 127.0.0.1:8090");
         check(!self.server.data.as_os_str().is_empty(), "server.data", "must name a folder");
         check((1..=1024).contains(&(self.server.threads.max(1))), "server.threads", "must be from 0 to 1024");
         check(
