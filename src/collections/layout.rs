@@ -114,14 +114,16 @@ impl<'a> Slots<'a> {
         let mut left = wanted.map_or(usize::MAX, <[Slot]>::len);
         let mut expected = 0;
         text::members(record, |name, value| {
-            let slot = if collection.slot_name(expected) == name { Some(expected) } else { collection.slot(name) };
-            let Some(slot) = slot else { return ControlFlow::Continue(()) };
+            let expected_name = collection.slot_name(expected).as_bytes() == name;
+            let slot =
+                if expected_name { Some(expected) } else { str::from_utf8(name).ok().and_then(|n| collection.slot(n)) };
+            let Some(slot) = slot else { return Ok(ControlFlow::Continue(())) };
             expected = slot + 1;
             if wanted.is_none_or(|wanted| wanted.contains(&slot)) {
-                slots.set(slot, value);
+                slots.set(slot, str::from_utf8(value).map_err(StoreError::corrupt)?);
                 left -= 1;
             }
-            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(slots)
     }

@@ -247,18 +247,23 @@ impl<'a> Reader<'a> {
         let negative = sign == DECIMAL_NEGATIVE;
         let mask = if negative { !mask } else { mask };
         let exponent = i16::from(self.byte(mask)?) - EXPONENT_OFFSET;
+        let out_of_range = || broken("a decimal out of range");
         let mut mantissa = 0_i128;
         let mut count = 0_i16;
         loop {
-            match self.byte(mask)? {
+            let digit = match self.byte(mask)? {
                 0 => break,
-                digit => mantissa = mantissa * 10 + i128::from(digit.wrapping_sub(b'0')),
-            }
+                digit @ b'0'..=b'9' => i128::from(digit - b'0'),
+                _ => return Err(broken("a decimal with a digit that is none")),
+            };
+            mantissa =
+                mantissa.checked_mul(10).and_then(|shifted| shifted.checked_add(digit)).ok_or_else(out_of_range)?;
             count += 1;
         }
         let zeros = u32::try_from((exponent - count).max(0)).unwrap_or(0);
         let scale = u32::try_from((count - exponent).max(0)).unwrap_or(0);
-        let mantissa = mantissa.checked_mul(10_i128.pow(zeros)).ok_or_else(|| broken("a decimal out of range"))?;
+        let power = 10_i128.checked_pow(zeros);
+        let mantissa = power.and_then(|power| mantissa.checked_mul(power)).ok_or_else(out_of_range)?;
         let signed = if negative { -mantissa } else { mantissa };
         Decimal::try_from_i128_with_scale(signed, scale).map_err(broken)
     }

@@ -3,6 +3,7 @@
 //! These tests need tools besides cargo; `tests/run` installs them and names their folder in `TEST_TOOLS_DIR`. Without
 //! it, each test that needs a tool fails and says so: nothing is skipped.
 #![expect(clippy::disallowed_methods, reason = "the tools' folder is given in the environment")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod browser;
 mod document;
