@@ -189,7 +189,7 @@ impl Parts<'_> {
 
     fn routes(&self) -> anyhow::Result<Route> {
         let (api, spec) = self.api();
-        let document = LiveDocument::new(Arc::clone(&self.catalogs), &spec, &PUBLIC)
+        let document = LiveDocument::new(Arc::clone(&self.catalogs), &spec, &PUBLIC, vec![health::fragment()])
             .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;

@@ -15,8 +15,10 @@ use serde_json::Value;
 
 use crate::{
     collections::Catalogs,
-    health,
-    http::{ApiError, at, openapi},
+    http::{
+        ApiError, at,
+        openapi::{self, Fragment},
+    },
     records,
     store::StoreError,
 };
@@ -29,6 +31,7 @@ pub const PATH: &str = "/openapi.json";
 pub struct LiveDocument {
     catalogs: Arc<Catalogs>,
     fixed: Value,
+    plain: Vec<Fragment>,
     current: ArcSwapOption<Made>,
 }
 
@@ -41,13 +44,19 @@ struct Made {
 }
 
 impl LiveDocument {
-    /// The document of these collections; `spec` is what the framework says of the static operations, and
-    /// `public` are the paths that need no credentials.
+    /// The document of these collections; `spec` is what the framework says of the static operations, `public` are
+    /// the paths that need no credentials, and `plain` is what plain routes say of themselves.
     ///
     /// # Errors
     /// When `spec` is not JSON.
-    pub fn new(catalogs: Arc<Catalogs>, spec: &str, public: &[&str]) -> Result<Arc<Self>, serde_json::Error> {
-        Ok(Arc::new(Self { catalogs, fixed: openapi::raise(spec, public)?, current: ArcSwapOption::empty() }))
+    pub fn new(
+        catalogs: Arc<Catalogs>,
+        spec: &str,
+        public: &[&str],
+        plain: Vec<Fragment>,
+    ) -> Result<Arc<Self>, serde_json::Error> {
+        let fixed = openapi::raise(spec, public)?;
+        Ok(Arc::new(Self { catalogs, fixed, plain, current: ArcSwapOption::empty() }))
     }
 
     fn current(&self) -> Result<Arc<Made>, StoreError> {
@@ -55,7 +64,7 @@ impl LiveDocument {
         if let Some(made) = self.current.load_full().filter(|made| made.epoch == catalog.epoch) {
             return Ok(made);
         }
-        let fragments = records::openapi::fragments(&catalog).into_iter().chain([health::fragment()]);
+        let fragments = records::openapi::fragments(&catalog).into_iter().chain(self.plain.iter().cloned());
         let document = openapi::document(&self.fixed, fragments);
         let json = serde_json::to_vec(&document).map_err(StoreError::corrupt)?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);

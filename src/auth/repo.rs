@@ -23,8 +23,10 @@ pub const TABLES: [&str; 3] = [PASSWORDS.name(), KEYS.name(), SETUP.name()];
 pub(super) struct PasswordRow {
     /// A PHC string.
     pub(super) hash: String,
-    /// Tokens from before are not valid any more.
+    /// When it was set.
     pub(super) changed_at: Timestamp,
+    /// A random text that tokens carry: those of an earlier password are not valid any more.
+    pub(super) stamp: String,
 }
 
 /// A key that signs tokens.
@@ -48,8 +50,16 @@ pub(super) fn password(source: &impl Read, user: &str) -> Result<Option<Password
 /// # Errors
 /// [`StoreError`].
 pub fn put_password(tx: &mut Tx<'_>, user: &str, hash: String, now: Timestamp) -> Result<(), StoreError> {
-    tx.put(PASSWORDS, user, &Json(PasswordRow { hash, changed_at: now }))?;
+    tx.put(PASSWORDS, user, &Json(PasswordRow { hash, changed_at: now, stamp: super::secret_text() }))?;
     tx.bump(crate::store::Epoch::Access)
+}
+
+/// Forgets a user's password: the user is gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete_password(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
+    tx.delete(PASSWORDS, user).map(|_| ())
 }
 
 pub(super) fn keys(source: &impl Read) -> Result<Vec<KeyRow>, StoreError> {

@@ -43,7 +43,7 @@ pub struct AuthService {
 #[derive(Clone)]
 struct Verified {
     session: Session,
-    issued: i64,
+    stamp: Arc<str>,
     expires: i64,
     epoch: u64,
 }
@@ -80,10 +80,12 @@ impl AuthService {
             Some(account) => repo::password(&self.store.snapshot(), account.id.as_str())?,
             None => None,
         };
-        let fits = self.passwords.verify(password, row.map(|row| row.hash)).await?;
+        let (hash, stamp) = row.map_or((None, String::new()), |row| (Some(row.hash), row.stamp));
+        let fits = self.passwords.verify(password, hash).await?;
         match account.filter(|account| fits && !account.disabled) {
             Some(account) => {
-                let access_token = self.tokens.sign(account.id.as_str(), self.clock.now(), self.token_seconds)?;
+                let access_token =
+                    self.tokens.sign(account.id.as_str(), &stamp, self.clock.now(), self.token_seconds)?;
                 Ok(SignedIn { access_token, expires_in: self.token_seconds, account })
             }
             None => {
@@ -96,15 +98,15 @@ impl AuthService {
     /// Checks a token as if it were seen for the first time.
     fn verify(&self, token: &str, epoch: u64) -> Result<Option<Verified>, StoreError> {
         let Some(claims) = self.tokens.verify(token, self.clock.now()) else { return Ok(None) };
-        let Some(session) = self.session(&claims.sub, claims.iat)? else { return Ok(None) };
-        Ok(Some(Verified { session, issued: claims.iat, expires: claims.exp, epoch }))
+        let Some(session) = self.session(&claims.sub, &claims.stamp)? else { return Ok(None) };
+        Ok(Some(Verified { session, stamp: claims.stamp.into(), expires: claims.exp, epoch }))
     }
 
     /// The session of a user, unless the user is gone, disabled, or has another password since.
-    fn session(&self, user: &str, issued: i64) -> Result<Option<Session>, StoreError> {
+    fn session(&self, user: &str, stamp: &str) -> Result<Option<Session>, StoreError> {
         let Some(account) = self.directory.by_id(user)?.filter(|account| !account.disabled) else { return Ok(None) };
-        let changed = repo::password(&self.store.snapshot(), user)?.map(|row| row.changed_at.as_second());
-        if changed.is_some_and(|changed| issued < changed) {
+        let current = repo::password(&self.store.snapshot(), user)?.map(|row| row.stamp);
+        if current.as_deref() != Some(stamp) {
             return Ok(None);
         }
         let tag = telemetry::user_tag(user).into();
@@ -136,7 +138,7 @@ impl AuthService {
     /// A token that was verified before something about users changed.
     fn renew(&self, known: Verified, epoch: u64) -> Result<Option<Verified>, StoreError> {
         let user: &RecordId = &known.session.principal.id;
-        let session = self.session(user.as_str(), known.issued)?;
+        let session = self.session(user.as_str(), &known.stamp)?;
         Ok(session.map(|session| Verified { session, epoch, ..known }))
     }
 }

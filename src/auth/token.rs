@@ -27,11 +27,13 @@ pub(super) struct Claims {
     /// The user's id.
     pub(super) sub: String,
     /// When it was made, in seconds since 1970.
-    pub(super) iat: i64,
+    iat: i64,
     nbf: i64,
     /// When it ends, in seconds since 1970.
     pub(super) exp: i64,
     jti: String,
+    /// The stamp of the password with which the user signed in.
+    pub(super) stamp: String,
 }
 
 /// Makes and checks tokens.
@@ -103,11 +105,11 @@ impl Tokens {
         Ok(Self { signing, kid, verifying })
     }
 
-    /// A token for a user, good for so many seconds.
+    /// A token for a user, good for so many seconds and as long as the password keeps its stamp.
     ///
     /// # Errors
     /// [`AuthError::Crypto`].
-    pub fn sign(&self, user: &str, now: Timestamp, seconds: u64) -> Result<String, AuthError> {
+    pub fn sign(&self, user: &str, stamp: &str, now: Timestamp, seconds: u64) -> Result<String, AuthError> {
         let iat = now.as_second();
         let claims = Claims {
             iss: ISSUER.into(),
@@ -117,6 +119,7 @@ impl Tokens {
             nbf: iat,
             exp: iat.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)),
             jti: secret_text(),
+            stamp: stamp.into(),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some("at+jwt".into());

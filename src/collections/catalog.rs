@@ -89,8 +89,8 @@ pub struct Referrer {
     pub collection: u32,
     /// The field.
     pub slot: Slot,
-    /// The number of the index that finds records by the field.
-    pub index: u32,
+    /// The number of the index that finds records by the field; none when it could not be built.
+    pub index: Option<u32>,
     /// What becomes of them.
     pub on_delete: OnDelete,
 }
@@ -284,9 +284,11 @@ fn find_referrers(collections: &HashMap<u32, Collection>) -> Vec<(u32, Referrer)
         for (position, field) in collection.fields.iter().enumerate() {
             let Check::Relation { collection: target, on_delete } = &field.check else { continue };
             let slot = FIRST_FIELD + position;
-            let index = collection.indexes.iter().find(|index| index.components.first().is_some_and(|c| c.0 == slot));
-            if let (Some(target), Some(index)) = (numbers.get(target.as_str()), index) {
-                let (index, on_delete) = (index.number, *on_delete);
+            let starts = |index: &&Index| !index.failed && index.components.first().is_some_and(|c| c.0 == slot);
+            let index = collection.indexes.iter().filter(starts).max_by_key(|index| index.ready);
+            let index = index.map(|index| index.number);
+            if let Some(target) = numbers.get(target.as_str()) {
+                let on_delete = *on_delete;
                 found.push((*target, Referrer { collection: collection.number(), slot, index, on_delete }));
             }
         }

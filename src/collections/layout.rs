@@ -155,8 +155,12 @@ impl<'a> Slots<'a> {
     /// The values at `slot` as an index holds them.
     #[must_use]
     pub fn scalars(&self, collection: &Collection, slot: Slot) -> Vec<Scalar> {
-        let Some(raw) = self.get(slot) else { return vec![Scalar::Null] };
-        match collection.field(slot) {
+        let field = collection.field(slot);
+        // A stored record that was not rewritten yet has the default of a field that is new.
+        let Some(raw) = self.get(slot).or_else(|| field.map(|field| field.default.as_str())) else {
+            return vec![Scalar::Null];
+        };
+        match field {
             Some(field) => field.scalars(raw),
             None => vec![system_scalar(slot, raw)],
         }

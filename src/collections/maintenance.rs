@@ -4,7 +4,7 @@
 //! Each step is one short write, so other writers wait for a step at most. A step can be cut off anywhere and done
 //! again: what it did is in the store, what is left is found there.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use super::{
     catalog::{Catalog, Catalogs, Collection, Index},
@@ -17,6 +17,8 @@ use crate::store::{Epoch, Read, Scan, Store, StoreError, Tx, key::prefix_end};
 
 /// How many records or entries one step touches.
 const STEP: usize = 500;
+/// After how long work is taken up again that a full queue interrupted.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Carries out all pending work, again after each change of the schema, until `stop` resolves or the store closes.
 pub async fn run(catalogs: Arc<Catalogs>, stop: impl Future<Output = ()>) {
@@ -24,19 +26,27 @@ pub async fn run(catalogs: Arc<Catalogs>, stop: impl Future<Output = ()>) {
     let mut newest = catalogs.store().newest_seq();
     loop {
         let before = catalogs.store().snapshot().epoch(Epoch::Schema);
-        match catch_up(&catalogs).await {
-            Ok(()) => {}
+        let again = match catch_up(&catalogs).await {
+            Ok(()) => None,
             Err(StoreError::Closed | StoreError::Failed(_)) => return,
-            // A full queue is not a fault: other writers come first, and the next change wakes this task again.
-            Err(error) => tracing::warn!(?error, "schema maintenance was interrupted; it goes on with the next change"),
-        }
+            Err(error) => {
+                tracing::warn!(?error, "schema maintenance was interrupted and goes on shortly");
+                Some(tokio::time::Instant::now() + RETRY_AFTER)
+            }
+        };
         while catalogs.store().snapshot().epoch(Epoch::Schema) == before {
+            let retry = tokio::time::sleep_until(again.unwrap_or_else(far_future));
             tokio::select! {
                 () = &mut stop => return,
+                () = retry, if again.is_some() => break,
                 changed = newest.changed() => if changed.is_err() { return },
             }
         }
     }
+}
+
+fn far_future() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(86_400)
 }
 
 /// Carries out all pending work once.

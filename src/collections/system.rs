@@ -12,6 +12,9 @@ pub const COLLECTIONS: &str = "collections";
 /// The roles that a user can have.
 pub const ROLES: [&str; 4] = ["admin", "manager", "user", "viewer"];
 
+/// The fields of a user that decide what the user may do.
+pub const RIGHTS: [&str; 2] = ["roles", "disabled"];
+
 /// The collections that every server has.
 #[must_use]
 pub fn inputs() -> Vec<CollectionInput> {

@@ -30,6 +30,8 @@ use crate::{
 };
 
 const REQUEST_ID: &str = "x-request-id";
+/// The type of bodies that come as streams and are never held whole.
+const STREAM: &str = "application/x-ndjson";
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The id of a request: the client's own when it is fit for a log, else a new one.
@@ -312,16 +314,20 @@ fn accepted_encoding(headers: &HeaderMap) -> Option<CompressionAlgo> {
     names.into_iter().find(|(name, _)| accepts(name)).map(|(_, algorithm)| algorithm)
 }
 
-/// Compresses texts from a size on. Bodies are in memory, so asking for their size costs nothing.
+/// Compresses texts from a size on, and streams always. Other bodies are in memory, so asking for their size costs nothing.
 async fn compress(mut response: Response, algorithm: CompressionAlgo, bytes_min: usize) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let text =
         kind.starts_with("text/") || kind.contains("json") || kind.contains("javascript") || kind.contains("svg");
+    let kind_is_stream = kind == STREAM;
     if !text || response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
-    let Ok(bytes) = response.take_body().into_bytes().await else { return response };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if kind_is_stream {
+        return Compress::new(response, algorithm).with_quality(CompressionLevel::Fastest).into_response();
+    }
+    let Ok(bytes) = response.take_body().into_bytes().await else { return response };
     let small = bytes.len() < bytes_min;
     response.set_body(Body::from(bytes));
     if small {

@@ -137,7 +137,7 @@ impl<E: DomainError> From<E> for ApiError {
             return internal(format!("{error:?}"));
         }
         // A fault of the store has a cause that its text does not tell.
-        let cause = (code.status() >= 500).then(|| format!("{error:?}"));
+        let cause = (code.status() >= 500 && code != Code::Overloaded).then(|| format!("{error:?}"));
         Self {
             code,
             detail: error.to_string().into(),

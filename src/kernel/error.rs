@@ -58,8 +58,6 @@ codes! {
     NotFound = 404, "not_found";
     /// The path exists, the method does not.
     MethodNotAllowed = 405, "method_not_allowed";
-    /// The client took too long to send the request.
-    RequestTimeout = 408, "request_timeout";
     /// The state of the server forbids it now: an id in use, a record still referred to.
     Conflict = 409, "conflict";
     /// The record changed since the version named by `If-Match`.
@@ -78,7 +76,7 @@ codes! {
     Internal = 500, "internal";
     /// The server is at its limit for the moment; `Retry-After` says when to come back.
     Overloaded = 503, "overloaded";
-    /// The store is failed or closing; nothing was written.
+    /// The store is failed or closing; a write that was not acknowledged may be on disk or not.
     Unavailable = 503, "unavailable";
     /// The request took longer than the server allows.
     Timeout = 504, "timeout";

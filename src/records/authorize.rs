@@ -3,14 +3,15 @@
 use jiff::Timestamp;
 
 use super::{
-    RecordError, input,
+    RecordError,
+    input::Draft,
     prepare::Prepared,
     service::{Caller, not_found},
     view::View,
 };
 use crate::{
     access::{Action, AuthValues},
-    collections::{Collection, Slots, catalog::CompiledRules, read_head},
+    collections::{Collection, Slots, catalog::CompiledRules, read_head, system},
     expr::Expr,
 };
 
@@ -47,7 +48,7 @@ pub(super) fn open(
 pub(super) fn check_creation(
     opening: &Opening,
     collection: &Collection,
-    draft: &input::Draft,
+    draft: &Draft,
     prepared: &Prepared,
     now: Timestamp,
 ) -> Result<(), RecordError> {
@@ -82,6 +83,24 @@ pub(super) fn check_write(
         Err(_) => false,
     };
     if visible { Err(RecordError::Forbidden(collection.def.name.clone())) } else { Err(not_found(collection, id)) }
+}
+
+/// Refuses a user who, by a rule, may write users, but not what gives rights. Only a permission opens that.
+pub(super) fn check_rights(
+    caller: &Caller,
+    collection: &Collection,
+    action: Action,
+    draft: &Draft,
+    old: Option<&Slots<'_>>,
+) -> Result<(), RecordError> {
+    if collection.def.name != system::USERS || caller.principal.may(system::USERS, action) {
+        return Ok(());
+    }
+    let gives_rights = system::RIGHTS.iter().filter_map(|name| collection.slot(name)).any(|slot| {
+        let before = old.and_then(|old| old.get(slot)).or(collection.field(slot).map(|field| field.default.as_str()));
+        draft.value(slot).is_some_and(|value| Some(value) != before)
+    });
+    if gives_rights { Err(RecordError::Forbidden(system::USERS.into())) } else { Ok(()) }
 }
 
 pub(super) fn check_version(slots: &Slots<'_>, expected: Option<i64>) -> Result<(), RecordError> {

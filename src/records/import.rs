@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     RecordError, RecordService,
-    authorize::{Opening, check_creation, check_write, open},
+    authorize::{Opening, check_creation, check_rights, check_write, open},
     coerce::coerce,
     input::{self, Draft, Intent},
     prepare::{self, Prepared},
@@ -97,7 +97,7 @@ impl RecordService {
             let mut report = ImportReport::default();
             let mut ready = Vec::with_capacity(lines.len());
             for (number, line) in &lines {
-                match self.ready(&catalog, &collection, &opening, *number, line) {
+                match self.ready(caller, &catalog, &collection, &opening, *number, line) {
                     Ok(line) => ready.push(line),
                     Err(RecordError::Store(fault)) => return Err(fault.into()),
                     Err(error) => report.rejected.push(Rejected::new(*number, &error)),
@@ -122,6 +122,7 @@ impl RecordService {
 
     fn ready(
         &self,
+        caller: &Caller,
         catalog: &Catalog,
         collection: &Collection,
         opening: &Opening,
@@ -131,6 +132,7 @@ impl RecordService {
         let now = self.clock.now();
         let members = coerce(collection, input::members(line)?);
         let draft = input::check(collection, &members, Intent::Create, None)?;
+        check_rights(caller, collection, Action::Create, &draft, None)?;
         let id = draft.id.as_ref().map_or_else(|| self.ids.next(now), Clone::clone).to_string();
         let prepared = prepare::creation(catalog, collection, &draft, &id, now)?;
         check_creation(opening, collection, &draft, &prepared, now)?;
@@ -193,6 +195,7 @@ fn write_line(
             let body = line.draft.slots(collection);
             let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, context.now) };
             check_write(caller, collection, Action::Update, |rules| &rules.update, view, &line.id)?;
+            check_rights(caller, collection, Action::Update, &line.draft, Some(&slots))?;
             drop(slots);
             let prepared = prepare::change(context.catalog, collection, &line.draft, old, context.now)?;
             write::apply(tx, context, collection, &line.id, &prepared)

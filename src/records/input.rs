@@ -117,10 +117,11 @@ pub(super) fn check(
 ) -> Result<Draft, RecordError> {
     let mut errors = Vec::new();
     let mut draft = Draft { id: None, values: vec![None; collection.fields.len()] };
+    let merged = old.filter(|_| intent == Intent::Patch);
     for (name, value) in members {
         match collection.slot(name) {
             Some(ID) => take_id(&mut draft, value, intent, old, &mut errors),
-            Some(slot) if slot >= FIRST_FIELD => take_value(collection, &mut draft, slot, value, old, &mut errors),
+            Some(slot) if slot >= FIRST_FIELD => take_value(collection, &mut draft, slot, value, merged, &mut errors),
             // A client that sends a record back as it read it means nothing by the system fields.
             Some(_) => {}
             None => errors.push(unknown_field(collection, name)),

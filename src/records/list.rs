@@ -19,6 +19,9 @@ use crate::{
     store::{Epoch, Snapshot},
 };
 
+/// The most records and entries that a list looks at on an async thread.
+const INLINE_EXAMINED_MAX: u64 = 2_048;
+
 /// A list that is ready to run.
 pub(super) struct Listing {
     pub(super) collection: Arc<Collection>,
@@ -47,18 +50,16 @@ impl Listing {
         plan::plan(&self.collection, &self.filter, Some(self.query.order()), self.query.limit)
     }
 
-    /// Whether an index serves the page in order, so that it is short work.
-    pub(super) fn is_short(&self, plan: &Plan) -> bool {
-        let residual = matches!(plan.residual, Expr::Constant(_));
-        plan.ordered && !self.query.total && (residual || plan.fixed > 0)
+    pub(super) fn run(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Page, RecordError> {
+        self.run_within(snapshot, plan, self.limits)
     }
 
-    pub(super) fn run(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Page, RecordError> {
+    fn run_within(&self, snapshot: &Snapshot, plan: &Plan, limits: Limits) -> Result<Page, RecordError> {
         let (collection, query) = (&*self.collection, &self.query);
         if self.filter == Expr::Constant(false) {
             return Ok(Page { items: Vec::new(), next_cursor: None, total: query.total.then_some(0), explain: None });
         }
-        let (mut found, effort) = self.with(snapshot, plan, |run| {
+        let (mut found, effort) = self.with(snapshot, plan, limits, |run| {
             run.page(&query.sort, query.after.as_ref().map(|after| after.position.as_slice()), query.limit + 1)
         })?;
         let more = found.len() > query.limit;
@@ -75,6 +76,19 @@ impl Listing {
         Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, total, explain })
     }
 
+    /// The page, if it is found by looking at a few records only.
+    pub(super) fn run_inline(&self, snapshot: &Snapshot, plan: &Plan) -> Option<Result<Page, RecordError>> {
+        let short = plan.ordered && !self.query.total && (plan.residual == Expr::Constant(true) || plan.fixed > 0);
+        let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max) };
+        if !short {
+            return None;
+        }
+        match self.run_within(snapshot, plan, limits) {
+            Err(RecordError::IndexRequired(_)) if limits.examined_max < self.limits.examined_max => None,
+            done => Some(done),
+        }
+    }
+
     fn count(&self, snapshot: &Snapshot) -> Result<u64, RecordError> {
         let collection = self.collection.number();
         let key = TotalKey {
@@ -87,7 +101,7 @@ impl Listing {
             return Ok(total);
         }
         let plan = plan::plan(&self.collection, &self.filter, None, 0);
-        let (total, _) = self.with(snapshot, &plan, |run| run.count())?;
+        let (total, _) = self.with(snapshot, &plan, self.limits, |run| run.count())?;
         self.totals.insert(key, total);
         Ok(total)
     }
@@ -96,9 +110,10 @@ impl Listing {
         &self,
         snapshot: &Snapshot,
         plan: &Plan,
+        limits: Limits,
         work: impl FnOnce(&mut Run<'_>) -> Result<R, RecordError>,
     ) -> Result<(R, Effort), RecordError> {
-        let examined_max = self.limits.examined_max;
+        let examined_max = limits.examined_max;
         let mut run = Run {
             snapshot,
             collection: &self.collection,

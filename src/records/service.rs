@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     RecordError,
-    authorize::{Opening, check_creation, check_version, check_write, open},
+    authorize::{Opening, check_creation, check_rights, check_version, check_write, open},
     input::{self, Intent},
     list::{Listing, Totals},
     prepare::{self, Prepared},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     access::{Action, AuthValues, Principal},
-    collections::{Asker, Catalog, Catalogs, Collection, Slots, catalog::VERSION},
+    collections::{Asker, Catalog, Catalogs, Collection, Slots, catalog::VERSION, system::COLLECTIONS},
     expr::Expr,
     kernel::{Clock, IdSource},
     store::{Store, Tx},
@@ -150,6 +150,9 @@ impl RecordService {
         let now = self.clock.now();
         let opening = open(caller, &collection, Action::List, |rules| &rules.list, now)?;
         let query = Query::parse(&collection, parameters)?;
+        if query.explain && !caller.principal.may(COLLECTIONS, Action::Read) {
+            return Err(RecordError::Forbidden(COLLECTIONS.into()));
+        }
         let auth = AuthValues { principal: &caller.principal, now };
         let filter = query.filter.bind(&auth, now);
         let filter = match opening {
@@ -159,8 +162,8 @@ impl RecordService {
         let listing = Listing { collection, filter, query, now, limits: self.limits, totals: self.totals.clone() };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         let plan = listing.plan();
-        if listing.is_short(&plan) {
-            return listing.run(&snapshot, &plan);
+        if let Some(done) = listing.run_inline(&snapshot, &plan) {
+            return done;
         }
         self.store.scan(move |_| listing.run(&snapshot, &plan)).await
     }
@@ -191,6 +194,7 @@ impl RecordService {
             let now = self.clock.now();
             let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;
             let draft = input::check(&collection, &members, Intent::Create, None)?;
+            check_rights(caller, &collection, Action::Create, &draft, None)?;
             let id = draft.id.clone().unwrap_or_else(|| self.ids.next(now));
             let prepared = prepare::creation(&catalog, &collection, &draft, id.as_str(), now)?;
             check_creation(&opening, &collection, &draft, &prepared, now)?;
@@ -316,6 +320,7 @@ impl Changing {
         check_write(&self.caller, collection, Action::Update, |rules| &rules.update, view, &self.id)?;
         check_version(&slots, self.expected)?;
         let draft = draft?;
+        check_rights(&self.caller, collection, Action::Update, &draft, Some(&slots))?;
         drop(slots);
         Ok(prepare::change(catalog, collection, &draft, old, now)?)
     }

@@ -36,7 +36,12 @@ impl Values for View<'_> {
             Root::Body => self.body,
             Root::Auth => None,
         };
-        let Some(raw) = slots.and_then(|slots| slots.get(field.slot)) else { return Value::Null };
+        // A stored record that was not rewritten yet has the default of a field that is new.
+        let default = || match field.root {
+            Root::Record | Root::Old => self.collection.field(field.slot).map(|own| own.default.as_str()),
+            Root::Auth | Root::Body => None,
+        };
+        let Some(raw) = slots.and_then(|slots| slots.get(field.slot).or_else(default)) else { return Value::Null };
         if raw == "null" {
             return Value::Null;
         }

@@ -10,6 +10,7 @@ use super::{
     prepare::{self, Prepared},
 };
 use crate::{
+    auth,
     collections::{
         Asker, Catalog, Collection, OnDelete, Slots,
         catalog::Referrer,
@@ -158,6 +159,9 @@ fn log(
         old,
     })?;
     if collection.def.name == system::USERS {
+        if kind == ChangeKind::Deleted {
+            auth::delete_password(tx, id)?;
+        }
         tx.bump(Epoch::Access)?;
     }
     Ok(())
@@ -230,17 +234,38 @@ fn referring(
     max: usize,
 ) -> Result<Vec<String>, RecordError> {
     let Some(other) = catalog.by_number(referrer.collection) else { return Ok(Vec::new()) };
-    let index = other.indexes.iter().find(|index| index.number == referrer.index && index.ready);
+    let Some(number) = referrer.index else { return referring_by_scan(tx, other, referrer, id, max) };
+    let index = other.indexes.iter().find(|index| index.number == number && index.ready);
     let Some((_, direction)) = index.and_then(|index| index.components.first()) else {
         let detail = format!("an index of \"{}\" is still being built; try again shortly", other.def.name);
         return Err(RecordError::Referenced(detail));
     };
-    let mut from = layout::prefix(referrer.index);
+    let mut from = layout::prefix(number);
     key::encode(&Scalar::Str(id.to_owned()), *direction, &mut from);
     let to = key::prefix_end(&from).unwrap_or_default();
     let mut ids = Vec::new();
     tx.scan::<StoreError>(INDEX, &from, &to, Scan::Forward, &mut |key, value| {
         ids.push(layout::id_of_entry(key, value)?.to_owned());
+        Ok(if ids.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(ids)
+}
+
+/// [`referring`] without an index: the one over the field could not be built.
+fn referring_by_scan(
+    tx: &Tx<'_>,
+    other: &Collection,
+    referrer: &Referrer,
+    id: &str,
+    max: usize,
+) -> Result<Vec<String>, RecordError> {
+    let wanted = Scalar::Str(id.to_owned());
+    let mut ids = Vec::new();
+    layout::scan_records::<StoreError>(tx, other.number(), "", &mut |from, record| {
+        let slots = Slots::read_some(other, record, Some(&[referrer.slot]))?;
+        if slots.scalars(other, referrer.slot).contains(&wanted) {
+            ids.push(from.to_owned());
+        }
         Ok(if ids.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     Ok(ids)
