@@ -50,6 +50,7 @@ struct Check {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WriterCheck {
     status: &'static str,
     latency: f64,

@@ -13,6 +13,9 @@ use crate::config::Config;
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
     /// Make an admin; works while the server runs and while it does not
+    #[command(after_help = "\
+Example:
+  stead admin create --email ann@example.com --password-stdin < password.txt")]
     Create {
         /// The e-mail address to sign in with
         #[arg(long)]

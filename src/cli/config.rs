@@ -9,8 +9,15 @@ use crate::config::Config;
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check the configuration: exit code 0 when it is valid, 2 with every fault when it is not
+    #[command(after_help = "\
+Example:
+  stead config check --config /etc/stead/stead.toml")]
     Check,
     /// Print the effective configuration as TOML, secrets hidden
+    #[command(after_help = "\
+Examples:
+  stead config show                           what holds, from every source
+  stead config show --config new.toml         what would hold with another file")]
     Show,
 }
 

@@ -19,6 +19,10 @@ use crate::config::Config;
 const CHUNK_LINES: usize = 2_000;
 /// About the most bytes of a chunk; it stays below the smallest sensible limit for bodies.
 const CHUNK_BYTES: usize = 512 << 10;
+/// The most bytes of a line that are read; no server takes a body that long by default.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+/// How much of a longer line goes to the rejects file.
+const LINE_BYTES_KEPT: usize = 4096;
 /// How many rejected lines are shown; the rejects file has all.
 const SHOWN_MAX: u64 = 10;
 
@@ -63,11 +67,10 @@ pub(super) async fn run(config: &Config, args: ImportArgs) -> anyhow::Result<()>
     let (reader, size) = open(&args.file)?;
     let bar = progress(size);
     let format = args.format.unwrap_or_else(|| Format::of(&args.file));
-    let chunk_bytes = CHUNK_BYTES.min(config.http.body_bytes_max / 2);
     let mut lines = Lines::new(bar.wrap_read(reader), format)?;
     let mut client = Client::connect(config).await?;
     let mut import = Import { rejects: Rejects::new(&args), path: path(&args), imported: 0, rejected: 0, bar };
-    let done = import.all(&mut client, &mut lines, chunk_bytes).await;
+    let done = import.all(&mut client, &mut lines, config.http.body_bytes_max).await;
     client.close().await;
     done?;
     import.finish()
@@ -103,6 +106,14 @@ enum Lines<R: Read> {
     Csv { reader: Box<csv::Reader<R>>, header: Vec<String>, line: u64 },
 }
 
+/// A line of the file.
+struct Line {
+    /// Its number, from 1.
+    number: u64,
+    /// Why it cannot be sent at all.
+    fault: Option<String>,
+}
+
 impl<R: Read> Lines<R> {
     fn new(reader: R, format: Format) -> anyhow::Result<Self> {
         if format == Format::Jsonl {
@@ -113,15 +124,25 @@ impl<R: Read> Lines<R> {
         Ok(Self::Csv { reader, header, line: 1 })
     }
 
-    /// Appends the next record as a line of JSON and answers its line number in the file; `None` at the end.
-    fn next(&mut self, out: &mut Vec<u8>) -> anyhow::Result<Option<u64>> {
+    /// Appends the next record as a line of JSON; `None` at the end.
+    fn next(&mut self, out: &mut Vec<u8>) -> anyhow::Result<Option<Line>> {
         match self {
             Self::Json { reader, line } => loop {
                 let start = out.len();
-                if reader.read_until(b'\n', out)? == 0 {
+                let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', out)?;
+                if read == 0 {
                     return Ok(None);
                 }
                 *line += 1;
+                if read as u64 == LINE_BYTES_MAX && out.last() != Some(&b'\n') {
+                    skip_line(reader)?;
+                    out.truncate(start + LINE_BYTES_KEPT);
+                    out.push(b'\n');
+                    let fault = Some(format!(
+                        "the line is longer than {LINE_BYTES_MAX} bytes; the record here is its beginning"
+                    ));
+                    return Ok(Some(Line { number: *line, fault }));
+                }
                 if out.get(start..).is_some_and(|text| text.trim_ascii().is_empty()) {
                     out.truncate(start);
                     continue;
@@ -129,18 +150,48 @@ impl<R: Read> Lines<R> {
                 if out.last() != Some(&b'\n') {
                     out.push(b'\n');
                 }
-                return Ok(Some(*line));
+                return Ok(Some(Line { number: *line, fault: None }));
             },
             Self::Csv { reader, header, line } => {
-                let mut row = csv::StringRecord::new();
-                if !reader.read_record(&mut row).context("the CSV file cannot be read")? {
+                let mut row = csv::ByteRecord::new();
+                if !reader.read_byte_record(&mut row).context("the CSV file cannot be read")? {
                     return Ok(None);
                 }
                 *line = row.position().map_or(*line + 1, csv::Position::line);
-                serde_json::to_writer(&mut *out, &row_object(header, &row))?;
+                let fault = match csv::StringRecord::from_byte_record(row) {
+                    Ok(row) if row.len() <= header.len() => {
+                        serde_json::to_writer(&mut *out, &row_object(header, &row))?;
+                        None
+                    }
+                    Ok(row) => {
+                        serde_json::to_writer(&mut *out, &row.iter().collect::<Vec<_>>())?;
+                        Some(format!("the row has {} cells, the header {}", row.len(), header.len()))
+                    }
+                    Err(error) => {
+                        let row = error.into_byte_record();
+                        let cells: Vec<_> = row.iter().map(String::from_utf8_lossy).collect();
+                        serde_json::to_writer(&mut *out, &cells)?;
+                        Some("the row is not UTF-8".to_owned())
+                    }
+                };
                 out.push(b'\n');
-                Ok(Some(*line))
+                Ok(Some(Line { number: *line, fault }))
             }
+        }
+    }
+}
+
+/// Reads on to the end of the line, and keeps nothing of it.
+fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        let (length, end) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(place) => (place + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        reader.consume(length);
+        if end {
+            return Ok(());
         }
     }
 }
@@ -187,6 +238,38 @@ impl Rejects {
     }
 }
 
+/// What is dealt with at once: lines to send, and lines that cannot be sent.
+#[derive(Default)]
+struct Chunk {
+    lines: Vec<u8>,
+    numbers: Vec<u64>,
+    refused: Vec<(u64, String, String)>,
+    bytes: usize,
+}
+
+impl Chunk {
+    /// Whether there is room for one more line; the first one always fits.
+    fn takes(&self, bytes: usize, bytes_max: usize) -> bool {
+        let lines = self.numbers.len() + self.refused.len();
+        lines == 0 || (lines < CHUNK_LINES && self.bytes + bytes <= bytes_max)
+    }
+
+    fn add(&mut self, number: u64, record: &[u8]) {
+        self.lines.extend_from_slice(record);
+        self.numbers.push(number);
+        self.bytes += record.len();
+    }
+
+    fn refuse(&mut self, number: u64, reason: String, record: &[u8]) {
+        self.refused.push((number, reason, text_of(record)));
+        self.bytes += record.len();
+    }
+}
+
+fn text_of(record: &[u8]) -> String {
+    String::from_utf8_lossy(record).trim_end_matches('\n').to_owned()
+}
+
 struct Import {
     rejects: Rejects,
     path: String,
@@ -200,34 +283,41 @@ impl Import {
         &mut self,
         client: &mut Client,
         lines: &mut Lines<R>,
-        chunk_bytes: usize,
+        body_bytes_max: usize,
     ) -> anyhow::Result<()> {
-        loop {
-            let (mut chunk, mut numbers) = (Vec::with_capacity(chunk_bytes + 4096), Vec::new());
-            while numbers.len() < CHUNK_LINES && chunk.len() < chunk_bytes {
-                match lines.next(&mut chunk)? {
-                    Some(number) => numbers.push(number),
-                    None => break,
-                }
+        let chunk_bytes = CHUNK_BYTES.min(body_bytes_max);
+        let (mut chunk, mut record) = (Chunk::default(), Vec::new());
+        while let Some(line) = lines.next(&mut record)? {
+            if !chunk.takes(record.len(), chunk_bytes) {
+                self.chunk(client, std::mem::take(&mut chunk)).await?;
             }
-            if numbers.is_empty() {
-                return Ok(());
+            let too_large = || format!("the line is larger than {body_bytes_max} bytes, the most that a request takes");
+            match line.fault.or_else(|| (record.len() > body_bytes_max).then(too_large)) {
+                Some(reason) => chunk.refuse(line.number, reason, &record),
+                None => chunk.add(line.number, &record),
             }
-            self.chunk(client, chunk, &numbers).await?;
+            record.clear();
         }
+        self.chunk(client, chunk).await
     }
 
-    async fn chunk(&mut self, client: &mut Client, chunk: Vec<u8>, numbers: &[u64]) -> anyhow::Result<()> {
-        let report = client.json(Method::POST, &self.path, chunk.clone()).await?;
-        self.imported += report.get("imported").and_then(Value::as_u64).unwrap_or(0);
-        let records: Vec<&[u8]> = chunk.split(|byte| *byte == b'\n').collect();
-        for rejected in report.get("rejected").and_then(Value::as_array).into_iter().flatten() {
-            let place =
-                rejected.get("line").and_then(Value::as_u64).and_then(|line| usize::try_from(line).ok()).unwrap_or(0);
-            let reason = rejected.get("reason").and_then(Value::as_str).unwrap_or_default();
-            let number = numbers.get(place.wrapping_sub(1)).copied().unwrap_or(0);
-            let record = records.get(place.wrapping_sub(1)).copied().unwrap_or_default();
-            self.rejects.write(number, reason, &String::from_utf8_lossy(record))?;
+    async fn chunk(&mut self, client: &mut Client, chunk: Chunk) -> anyhow::Result<()> {
+        let Chunk { lines, numbers, mut refused, .. } = chunk;
+        if !numbers.is_empty() {
+            let report = client.json(Method::POST, &self.path, lines.clone()).await?;
+            self.imported += report.get("imported").and_then(Value::as_u64).unwrap_or(0);
+            let records: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
+            for rejected in report.get("rejected").and_then(Value::as_array).into_iter().flatten() {
+                let place = rejected.get("line").and_then(Value::as_u64).and_then(|line| usize::try_from(line).ok());
+                let place = place.unwrap_or(0).wrapping_sub(1);
+                let reason = rejected.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let record = records.get(place).copied().unwrap_or_default();
+                refused.push((numbers.get(place).copied().unwrap_or(0), reason, text_of(record)));
+            }
+        }
+        refused.sort_by_key(|(number, ..)| *number);
+        for (number, reason, record) in refused {
+            self.rejects.write(number, &reason, &record)?;
             self.rejected += 1;
             if self.rejected <= SHOWN_MAX {
                 self.bar.suspend(|| writeln!(std::io::stderr(), "line {number}: {reason}"))?;
@@ -243,6 +333,10 @@ impl Import {
             file.flush()?;
         }
         writeln!(std::io::stdout(), "imported {} records", self.imported)?;
+        if self.rejected == 0 {
+            // A file of an earlier import would say what is no longer so; mostly there is none.
+            let _ = std::fs::remove_file(&self.rejects.path);
+        }
         if self.rejected > 0 {
             bail!(
                 "{} lines were rejected; they are in {} with the reasons",

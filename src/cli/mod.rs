@@ -58,6 +58,10 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API
+    #[command(after_help = "\
+Examples:
+  stead serve                                       ./stead-data on 127.0.0.1:8090
+  stead serve --data /var/lib/stead --listen 0.0.0.0:80")]
     Serve(serve::ServeArgs),
     /// Make admins
     #[command(subcommand)]
@@ -66,13 +70,25 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Print the OpenAPI document of the collections as they are now
+    #[command(after_help = "\
+Example:
+  stead openapi > openapi.json")]
     Openapi,
     /// Bring collections to what files say
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
     /// Take in records from JSON lines or CSV
+    #[command(after_help = "\
+Examples:
+  stead import tracks tracks.jsonl                  bad lines go to tracks.jsonl.rejects.jsonl
+  stead import tracks tracks.csv --upsert           replace records whose id is in use
+  zcat tracks.jsonl.gz | stead import tracks -      from standard input")]
     Import(import::ImportArgs),
     /// Give out the records of a collection as JSON lines or CSV
+    #[command(after_help = "\
+Examples:
+  stead export tracks > tracks.jsonl
+  stead export tracks --output tracks.csv --filter 'milliseconds > 300000'")]
     Export(export::ExportArgs),
 }
 

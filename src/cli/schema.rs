@@ -17,6 +17,9 @@ use crate::{collections::CollectionInput, config::Config};
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
     /// Make the collections of a folder of TOML files, and change those that differ; never deletes one
+    #[command(after_help = "\
+Example:
+  stead schema apply config/examples/chinook  make what is missing, change what differs, keep the rest")]
     Apply {
         /// The folder, with one file for each collection
         folder: PathBuf,

@@ -7,12 +7,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use redb::{Builder, Database, DatabaseError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, TableDefinition, TableError};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
     Epoch, Epochs, Migration, Shared, Snapshot, Store, StoreError, log, migrate,
-    snapshot::{self, Newest},
+    snapshot::{self, Bytes, Newest},
     tx::{Counters, Tables, Tx},
     writer::Writer,
 };
@@ -155,16 +155,14 @@ fn builder(options: &Options) -> Builder {
 /// Makes missing tables and runs the migrations that the file has not seen.
 fn prepare(database: &Database, names: &[&'static str], schema: &Schema) -> Result<(), OpenError> {
     let known = schema.number();
-    let found = transact(database, names, |tx| {
-        let found = migrate::stored_schema(tx)?;
-        if found.is_none() {
-            migrate::write_schema(tx, known)?;
-        }
-        Ok(found.unwrap_or(known))
-    })?;
+    // A file of a newer binary is refused before anything is written to it.
+    let found = stored_schema(database)?.unwrap_or(known);
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
+    transact(database, names, |tx| {
+        if migrate::stored_schema(tx)?.is_none() { migrate::write_schema(tx, known) } else { Ok(()) }
+    })?;
     for step in schema.migrations.iter().filter(|step| step.to > found) {
         tracing::info!(to = step.to, "migrating the store");
         transact(database, names, |tx| {
@@ -173,6 +171,19 @@ fn prepare(database: &Database, names: &[&'static str], schema: &Schema) -> Resu
         })?;
     }
     Ok(())
+}
+
+/// The file's schema number; `None` for a file with nothing in it.
+fn stored_schema(database: &Database) -> Result<Option<u64>, StoreError> {
+    let transaction = database.begin_read().map_err(StoreError::failed)?;
+    match transaction.open_table(TableDefinition::<Bytes, Bytes>::new(META)) {
+        Ok(_) => {
+            let inner = snapshot::Inner::take(database, &[META], Counters::default(), Newest::default())?;
+            migrate::stored_schema(&Snapshot::new(Arc::new(inner)))
+        }
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(StoreError::failed(error)),
+    }
 }
 
 fn transact<R>(
