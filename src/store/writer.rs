@@ -103,7 +103,7 @@ impl Writer {
             options,
             shared,
             waiting: Arc::clone(&waiting),
-            unsealed: false,
+            unsealed: true,
             runtime: Handle::try_current().ok(),
         };
         let thread = thread::Builder::new()
@@ -162,6 +162,7 @@ struct Worker {
     options: Options,
     shared: Arc<Shared>,
     waiting: Arc<AtomicUsize>,
+    /// Whether the file would open slowly after a crash. Opening it for writing makes it so.
     unsealed: bool,
     /// The runtime in which the store was opened, and in which the callers live.
     runtime: Option<Handle>,
