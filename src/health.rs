@@ -90,7 +90,7 @@ impl Health {
         let readable = self.catalogs.current().is_ok();
         let read_ms = began.elapsed().as_secs_f64() * 1000.0;
         let (waiting, waiting_max) = self.store().queue_depth();
-        let writable = self.store().failed().borrow().is_none() && waiting < waiting_max;
+        let writable = self.store().is_open() && waiting < waiting_max;
         let word = |up: bool| if up { "ok" } else { "unavailable" };
         let checks = Checks {
             store: Some(Check { status: word(readable), latency: read_ms }),

@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use super::{
     catalog::{Catalog, Collection, FIRST_FIELD},
     field::Field,
-    layout::{Head, Slots, scan_records, write_record},
+    layout::{DATA, Head, Slots, record_key, scan_records, write_record},
     model::{CollectionDef, CollectionError, FieldDef, IndexDef, IndexState, OnDelete},
     repo::{self, Dropped},
     validate::WantedIndex,
 };
 use crate::{
-    kernel::FieldError,
+    kernel::{FieldError, Scalar},
     store::{Read, StoreError, Tx},
 };
 
@@ -91,6 +91,20 @@ pub(super) fn may_narrow(old: &CollectionDef, new: &CollectionDef) -> bool {
     !new.fields.iter().all(same)
 }
 
+/// Relations that lead elsewhere than before: the position of the field, and the number of the collection.
+pub(super) fn retargeted(catalog: &Catalog, old: &CollectionDef, new: &CollectionDef) -> Vec<(usize, u32)> {
+    let target = |def: &CollectionDef, field: &FieldDef| match field.collection.as_deref()? {
+        name if name == def.name => Some(old.number),
+        name => catalog.by_name(name).map(|target| target.number()),
+    };
+    let moved = |(position, now): (usize, &FieldDef)| {
+        let leads = target(new, now)?;
+        let led = field(old, &now.name).and_then(|before| target(old, before));
+        (led != Some(leads)).then_some((position, leads))
+    };
+    new.fields.iter().enumerate().filter_map(moved).collect()
+}
+
 /// Fields of which some records' values do not fit, with the ids of a few.
 #[derive(Debug, Default)]
 pub(super) struct Misfits {
@@ -115,15 +129,44 @@ impl Misfits {
             errors.clear();
             field.accept(value, "", &mut scratch, &mut errors);
             if let Some(error) = errors.first() {
-                let (count, ids, detail) = self.by_field.entry(position).or_default();
-                *count += 1;
-                if ids.len() < MISFITS_SHOWN {
-                    ids.push(id.to_owned());
-                    detail.clone_from(&error.detail);
-                }
+                self.add(position, id, &error.detail);
             }
         }
         Ok(())
+    }
+
+    fn add(&mut self, position: usize, id: &str, fault: &str) {
+        let (count, ids, detail) = self.by_field.entry(position).or_default();
+        *count += 1;
+        if ids.len() < MISFITS_SHOWN {
+            ids.push(id.to_owned());
+            fault.clone_into(detail);
+        }
+    }
+
+    /// Judges whether the relations at these positions, now pointing at these collections, lead to records.
+    pub(super) fn judge_targets(
+        &mut self,
+        source: &impl Read,
+        old: &Collection,
+        fields: &[Field],
+        targets: &[(usize, u32)],
+    ) -> Result<(), StoreError> {
+        scan_records::<StoreError>(source, old.number(), "", &mut |id, record| {
+            let slots = Slots::read(old, record)?;
+            for (position, target) in targets {
+                let Some(field) = fields.get(*position) else { continue };
+                let value = old.slot(&field.name).and_then(|slot| slots.get(slot)).unwrap_or(&field.default);
+                let found: Vec<Scalar> = field.scalars(value);
+                for to in found.iter().filter_map(|scalar| if let Scalar::Str(to) = scalar { Some(to) } else { None }) {
+                    if !source.view(DATA, &record_key(*target, to), |found| found.is_some())? {
+                        self.add(*position, id, &format!("there is no record \"{to}\""));
+                        break;
+                    }
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Judges every record of a collection.

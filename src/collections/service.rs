@@ -294,6 +294,13 @@ fn update(tx: &mut Tx<'_>, asker: &Asker, catalog: &Catalog, plan: Update) -> Re
     if narrows {
         judge_newer(tx, &old, &fields, judged_seq)?;
     }
+    // Only here no record that is pointed at can go.
+    let targets = change::retargeted(catalog, &old.def, &new);
+    if !targets.is_empty() {
+        let mut misfits = Misfits::default();
+        misfits.judge_targets(tx, &old, &fields, &targets)?;
+        misfits.into_result()?;
+    }
     let empty = layout::is_empty(tx, new.number)?;
     let gone = change::assign_indexes(tx, Some(&old.def), &mut new, wanted, empty)?;
     if !gone.is_empty() {

@@ -63,9 +63,9 @@ impl Field {
             if index > 0 {
                 out.push(b',');
             }
-            let start = out.len();
+            let (start, faults) = (out.len(), errors.len());
             self.accept_one(item.get(), &format!("{pointer}/{index}"), out, errors);
-            if !seen.insert(out.get(start..).unwrap_or_default().to_vec()) {
+            if errors.len() == faults && !seen.insert(out.get(start..).unwrap_or_default().to_vec()) {
                 errors.push(FieldError::new(format!("{pointer}/{index}"), "duplicate", "is in the list already"));
             }
         }
@@ -239,6 +239,10 @@ fn put_text(out: &mut Vec<u8>, text: &str) -> Result<(), Misfit> {
 }
 
 fn accept_json(raw: &str, bytes_max: u64, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    // What cannot be parsed whole could neither be searched nor patched later.
+    if serde_json::from_str::<serde_json::Value>(raw).is_err() {
+        return misfit("type", "must nest at most 127 levels deep and hold no half of a surrogate pair");
+    }
     let start = out.len();
     minify(raw, out);
     if (out.len() - start) as u64 > bytes_max {
@@ -271,7 +275,8 @@ struct GeoPoint {
 }
 
 fn accept_geo_point(raw: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let Ok(point) = serde_json::from_str::<GeoPoint>(raw) else {
+    // The parser would take a list for an object.
+    let Some(point) = serde_json::from_str::<GeoPoint>(raw).ok().filter(|_| raw.starts_with('{')) else {
         return misfit("type", "must be {\"lat\": degrees, \"lon\": degrees}");
     };
     if !(-90.0..=90.0).contains(&point.lat) || !(-180.0..=180.0).contains(&point.lon) {

@@ -96,7 +96,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
                     verdict.write(response.headers_mut());
                 }
             }
-            Err(error) => error.set_data(tag),
+            Err(error) => {
+                error.set_data(tag);
+                if let Some(verdict) = verdict {
+                    error.set_data(verdict);
+                }
+            }
         }
         answer
     }

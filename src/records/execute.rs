@@ -14,6 +14,7 @@ use crate::{
         Collection, Slots,
         catalog::ID,
         layout::{self, DATA, INDEX, VisitRecord},
+        rewrite,
     },
     expr::Expr,
     kernel::Scalar,
@@ -46,6 +47,8 @@ pub(super) struct Run<'r> {
     pub(super) collection: &'r Collection,
     pub(super) plan: &'r Plan,
     pub(super) now: Timestamp,
+    /// The order that is asked for, for the text of an error.
+    pub(super) sort: &'r [SortTerm],
     /// The most records to look at without an answer.
     pub(super) examined_max: u64,
     pub(super) effort: Effort,
@@ -121,6 +124,9 @@ impl Run<'_> {
         let wanted = slots_read(&plan.residual);
         let (mut examined, stopped, now) = (0, Cell::new(false), self.now);
         let mut judge = |id: &str, record: &[u8]| -> Result<ControlFlow<()>, RecordError> {
+            // A record that the background work has not come to is judged in the form that it will have.
+            let fresh = if collection.def.rewriting { rewrite(collection, record)? } else { None };
+            let record = fresh.as_deref().unwrap_or(record);
             if plan.residual != Expr::Constant(true) {
                 let slots = Slots::read_some(collection, record, Some(&wanted))?;
                 if !plan.residual.eval(&View::of(collection, &slots, now)) {
@@ -141,7 +147,7 @@ impl Run<'_> {
             snapshot.scan::<RecordError>(self.table(), from, to, plan.scan, &mut |entry, value| {
                 examined += 1;
                 if examined > self.examined_max {
-                    return Err(too_much(collection, plan, self.examined_max));
+                    return Err(too_much(collection, plan, self.sort, self.examined_max));
                 }
                 if plan.path == Path::Records {
                     return judge(layout::id_of_record(entry)?, value);
@@ -193,14 +199,17 @@ impl Run<'_> {
     }
 }
 
-fn too_much(collection: &Collection, plan: &Plan, max: u64) -> RecordError {
+fn too_much(collection: &Collection, plan: &Plan, sort: &[SortTerm], max: u64) -> RecordError {
     let mut names = Vec::new();
     plan.residual.for_each_field(&mut |field| {
         if !names.contains(&field.name) {
             names.push(field.name.clone());
         }
     });
-    let over = if names.is_empty() { "the sort keys".to_owned() } else { names.join(", ") };
+    if names.is_empty() {
+        names.extend(sort.iter().map(|(slot, _)| collection.slot_name(*slot).to_owned()));
+    }
+    let over = names.join(", ");
     RecordError::IndexRequired(format!(
         "the query looks at more than {max} records of {}; add an index over {over} to the collection, or narrow the filter",
         collection.def.name

@@ -119,6 +119,7 @@ impl Listing {
             collection: &self.collection,
             plan,
             now: self.now,
+            sort: &self.query.sort,
             examined_max,
             effort: Effort::default(),
         };

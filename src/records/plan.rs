@@ -208,6 +208,15 @@ impl Query<'_> {
         Some(self.finish(Path::Index(position), ranges, scan, fixed, &used, selects, LOOKUP_COST))
     }
 
+    /// What part of all records a condition is thought to let pass.
+    fn selects(&self, place: usize) -> f64 {
+        let bound = self.constraints.iter().find(|constraint| constraint.place == place).map(|found| &found.bound);
+        match bound {
+            Some(Bound::OneOf(values)) => (EQUALITY_SELECTS * values.len() as f64).min(RANGE_SELECTS),
+            _ => RANGE_SELECTS,
+        }
+    }
+
     fn one_of(&self, slot: Slot) -> Option<(usize, &Vec<Scalar>)> {
         self.constraints.iter().find_map(|constraint| match &constraint.bound {
             Bound::OneOf(values) if constraint.slot == slot => Some((constraint.place, values)),
@@ -272,14 +281,12 @@ impl Query<'_> {
         selects: f64,
         row_cost: f64,
     ) -> Plan {
-        let left =
-            self.conditions.iter().enumerate().filter(|(place, _)| !used.contains(place)).map(|(_, part)| part.clone());
-        let residual = Expr::all(left.collect::<Vec<_>>());
+        let left = || self.conditions.iter().enumerate().filter(|(place, _)| !used.contains(place));
+        let residual = Expr::all(left().map(|(_, part)| part.clone()).collect::<Vec<_>>());
         let found = ASSUMED_RECORDS * selects;
-        let residual_selects = match &residual {
+        let residual_selects: f64 = match &residual {
             Expr::Constant(_) => 1.0,
-            Expr::All(parts) => RANGE_SELECTS.powi(i32::try_from(parts.len()).unwrap_or(8)),
-            _ => RANGE_SELECTS,
+            _ => left().map(|(place, _)| self.selects(place)).product(),
         };
         let ordered = scan.is_some() && (ranges.len() <= 1 || self.order.is_none());
         let looked_at =

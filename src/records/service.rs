@@ -311,9 +311,9 @@ impl Changing {
         now: Timestamp,
     ) -> Result<Prepared, RecordError> {
         let slots = Slots::read(collection, &old)?;
-        let members = input::members(&self.body)?;
         // Whoever may not see the record learns nothing of what the body does wrong.
-        let draft = input::check(collection, &members, self.intent, Some(&slots));
+        let members = input::members(&self.body);
+        let draft = members.and_then(|members| input::check(collection, &members, self.intent, Some(&slots)));
         let empty = Slots::empty(collection.slot_count());
         let body = draft.as_ref().map_or(empty, |draft| draft.slots(collection));
         let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, now) };

@@ -125,10 +125,12 @@ fn check_unique(
     for change in &prepared.indexes {
         let Some(index) = collection.indexes.get(change.position).filter(|index| index.unique) else { continue };
         for entry in &change.added {
-            let Some(other) = layout::duplicate(tx, entry, id)? else { continue };
+            if layout::duplicate(tx, entry, id)?.is_none() {
+                continue;
+            }
             let names: Vec<_> = index.components.iter().map(|(slot, _)| collection.slot_name(*slot)).collect();
             let pointer = names.first().map(|name| pointer_to(name)).unwrap_or_default();
-            let detail = format!("the record \"{other}\" has the same {} already", names.join(" and "));
+            let detail = format!("another record has the same {} already", names.join(" and "));
             errors.push(FieldError::new(pointer, "unique", detail));
         }
     }
@@ -215,11 +217,12 @@ pub(super) fn delete(
 
 fn check_restricts(tx: &Tx<'_>, catalog: &Catalog, restricts: &[(Referrer, String)]) -> Result<(), RecordError> {
     for (referrer, id) in restricts {
-        let Some(from) = referring(tx, catalog, referrer, id, 1)?.into_iter().next() else { continue };
+        if referring(tx, catalog, referrer, id, 1)?.is_empty() {
+            continue;
+        }
         let Some(other) = catalog.by_number(referrer.collection) else { continue };
         let (name, field) = (&other.def.name, other.slot_name(referrer.slot));
-        let detail =
-            format!("the record \"{from}\" of {name} refers to \"{id}\" by \"{field}\", which restricts deletion");
+        let detail = format!("a record of {name} refers to \"{id}\" by \"{field}\", which restricts deletion");
         return Err(RecordError::Referenced(detail));
     }
     Ok(())

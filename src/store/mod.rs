@@ -19,7 +19,10 @@ mod tests;
 mod tx;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
@@ -91,6 +94,7 @@ pub(crate) struct Shared {
     current: ArcSwap<snapshot::Inner>,
     newest_seq: watch::Sender<u64>,
     failed: watch::Sender<Option<Arc<str>>>,
+    closed: AtomicBool,
     scans: Arc<Semaphore>,
 }
 
@@ -152,6 +156,12 @@ impl Store {
     #[must_use]
     pub fn failed(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.shared.failed.subscribe()
+    }
+
+    /// Whether writes are taken: neither failed nor closed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.shared.closed.load(Ordering::Relaxed) && self.shared.failed.borrow().is_none()
     }
 
     /// Operations that wait for the writer now, and the most that may wait.

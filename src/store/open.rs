@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -139,6 +139,7 @@ impl Store {
             current: ArcSwap::from_pointee(inner),
             newest_seq: watch::Sender::new(counters.seq),
             failed: watch::Sender::new(None),
+            closed: AtomicBool::new(false),
             scans: Arc::new(Semaphore::new(options.scans_max)),
         });
         let writer = Writer::start(database, names, (counters, newest), options.clone(), Arc::clone(&shared))?;

@@ -185,6 +185,7 @@ impl Worker {
         if !matches!(end, End::Failed) && self.unsealed {
             self.seal();
         }
+        self.shared.closed.store(true, Ordering::Relaxed);
         drop(self.database);
         if let End::Asked(reply) = end {
             // Whoever asked may have given up waiting.

@@ -8,10 +8,10 @@ use super::UserError;
 use crate::{
     access::{Action, Principal},
     auth::{self, Account, AuthError, Directory, Passwords},
-    collections::{Catalogs, layout, system::USERS},
+    collections::{Catalogs, Index, layout, system::USERS},
     kernel::{Clock, RecordId, Scalar},
     records::{Caller, RecordError, RecordService},
-    store::{Read, Scan, Snapshot, Store, StoreError, key},
+    store::{Read, Scan, Snapshot, Store, StoreError, key, key::Direction},
 };
 
 /// Users as sign-in sees them: records of `users`, found by id or by the index over their addresses.
@@ -51,7 +51,12 @@ impl Directory for RecordDirectory {
         let (snapshot, catalog) = self.catalogs.current()?;
         let Some(users) = catalog.by_name(USERS) else { return Ok(None) };
         let slot = users.slot("email");
-        let index = users.indexes.iter().find(|i| i.unique && i.components.first().map(|c| c.0) == slot);
+        let is_own = |index: &&Index| {
+            index.ready
+                && index.unique
+                && matches!(index.components.as_slice(), [(of, Direction::Ascending)] if Some(*of) == slot)
+        };
+        let index = users.indexes.iter().find(is_own);
         let Some(index) = index else { return Ok(None) };
         let mut from = layout::prefix(index.number);
         key::encode(&Scalar::Str(email.to_owned()), key::Direction::Ascending, &mut from);

@@ -1,0 +1,21 @@
+//! The API from outside: every test starts the whole application and speaks HTTP to it.
+//!
+//! One file per feature. Each says what must be answered, and what must not be told.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed assumption of a test is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod collections;
+mod health;
+mod pipeline;
+mod records;
+mod users;
