@@ -99,7 +99,12 @@ pub(super) fn retargeted(catalog: &Catalog, old: &CollectionDef, new: &Collectio
     };
     let moved = |(position, now): (usize, &FieldDef)| {
         let leads = target(new, now)?;
-        let led = field(old, &now.name).and_then(|before| target(old, before));
+        let before = field(old, &now.name);
+        if before.is_none() && now.default.is_none() {
+            // Nothing points anywhere yet, so there is nothing to look at.
+            return None;
+        }
+        let led = before.and_then(|before| target(old, before));
         (led != Some(leads)).then_some((position, leads))
     };
     new.fields.iter().enumerate().filter_map(moved).collect()
