@@ -62,7 +62,8 @@ fn field<'d>(def: &'d CollectionDef, name: &str) -> Option<&'d FieldDef> {
 /// Whether a field's values have the same form in both definitions. System fields always have.
 fn same_form(old: &CollectionDef, new: &CollectionDef, name: &str) -> bool {
     match (field(old, name), field(new, name)) {
-        (Some(old), Some(new)) => old.kind == new.kind && old.many == new.many,
+        // A format may ask for another form of the same text.
+        (Some(old), Some(new)) => old.kind == new.kind && old.many == new.many && old.format == new.format,
         (None, None) => true,
         _ => false,
     }
@@ -70,7 +71,7 @@ fn same_form(old: &CollectionDef, new: &CollectionDef, name: &str) -> bool {
 
 /// Whether stored records must be written anew: a field came, went, moved or has another form.
 pub(super) fn needs_rewrite(old: &CollectionDef, new: &CollectionDef) -> bool {
-    let form = |field: &FieldDef| (field.name.clone(), field.kind.clone(), field.many);
+    let form = |field: &FieldDef| (field.name.clone(), field.kind.clone(), field.many, field.format.clone());
     let forms = |def: &CollectionDef| def.fields.iter().map(form).collect::<Vec<_>>();
     forms(old) != forms(new)
 }

@@ -68,13 +68,14 @@ pub async fn catch_up(catalogs: &Catalogs) -> Result<(), StoreError> {
         }
     }
     for (number, dropped) in repo::dropped(&snapshot)? {
+        let done = dropped.clone();
         for index in dropped.indexes {
             purge(store, INDEX, index).await?;
         }
         if dropped.records {
             purge(store, DATA, number).await?;
         }
-        store.write(move |tx| repo::forget_dropped(tx, number)).await?;
+        store.write(move |tx| repo::forget_dropped(tx, number, &done)).await?;
     }
     Ok(())
 }
@@ -140,6 +141,7 @@ fn step(tx: &mut Tx<'_>, collection: &Collection, work: &Work, from: &str) -> Re
         match work {
             Work::Rewrite => {
                 if let Some(written) = change::rewrite(collection, record)? {
+                    drop_entries(tx, collection, id, record, &written)?;
                     tx.put_bytes(DATA, layout::record_key(collection.number(), id), &written)?;
                 }
             }
@@ -153,6 +155,27 @@ fn step(tx: &mut Tx<'_>, collection: &Collection, work: &Work, from: &str) -> Re
     }
     let last = records.last().filter(|_| records.len() == STEP);
     Ok(last.map_or(Step::Done, |(id, _)| Step::More(id.clone())))
+}
+
+/// Removes the entries of a record that it no longer has when it is rewritten. The new ones come with the filling of the
+/// indexes whose values can change so, which are all being built.
+fn drop_entries(
+    tx: &mut Tx<'_>,
+    collection: &Collection,
+    id: &str,
+    record: &[u8],
+    written: &[u8],
+) -> Result<(), StoreError> {
+    let (before, after) = (Slots::read(collection, record)?, Slots::read(collection, written)?);
+    for index in collection.indexes.iter().filter(|index| !index.failed) {
+        let kept = layout::entries(collection, index, &after, id);
+        for entry in layout::entries(collection, index, &before, id) {
+            if !kept.contains(&entry) {
+                tx.delete_bytes(INDEX, entry.key)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Adds a record's entries. Answers the id of a record that agrees with it when the index is to be unique.

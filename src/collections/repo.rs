@@ -64,10 +64,16 @@ pub(super) fn dropped(source: &impl Read) -> Result<Vec<(u32, Dropped)>, StoreEr
     Ok(found)
 }
 
-/// Notes that all of it is removed.
+/// Notes that so much is removed; what was added meanwhile stays to be removed.
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be written.
-pub(super) fn forget_dropped(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
-    tx.delete(DROPPED, &number).map(|_| ())
+pub(super) fn forget_dropped(tx: &mut Tx<'_>, number: u32, done: &Dropped) -> Result<(), StoreError> {
+    let Some(Json(mut left)) = tx.get(DROPPED, &number)? else { return Ok(()) };
+    left.indexes.retain(|index| !done.indexes.contains(index));
+    left.records &= !done.records;
+    if left == Dropped::default() {
+        return tx.delete(DROPPED, &number).map(|_| ());
+    }
+    tx.put(DROPPED, &number, &Json(left))
 }

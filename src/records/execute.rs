@@ -16,7 +16,7 @@ use crate::{
         layout::{self, DATA, INDEX, VisitRecord},
         rewrite,
     },
-    expr::Expr,
+    expr::{Expr, Root},
     kernel::Scalar,
     store::{
         Read, Scan, Snapshot, StoreError,
@@ -139,8 +139,10 @@ impl Run<'_> {
         };
         for range in &plan.ranges {
             let (from, to) = match (after, plan.scan) {
-                (Some(after), Scan::Forward) => (after, range.to.as_slice()),
-                (Some(after), Scan::Backward) => (range.from.as_slice(), after),
+                // A cursor comes from a client. It may narrow the range, which may stand for the rule, and never widen it.
+                (Some(after), Scan::Forward) => (after.max(range.from.as_slice()), range.to.as_slice()),
+                (Some(after), Scan::Backward) if range.to.is_empty() => (range.from.as_slice(), after),
+                (Some(after), Scan::Backward) => (range.from.as_slice(), after.min(range.to.as_slice())),
                 (None, _) => (range.from.as_slice(), range.to.as_slice()),
             };
             let mut key = Vec::with_capacity(64);
@@ -202,7 +204,9 @@ impl Run<'_> {
 fn too_much(collection: &Collection, plan: &Plan, sort: &[SortTerm], max: u64) -> RecordError {
     let mut names = Vec::new();
     plan.residual.for_each_field(&mut |field| {
-        if !names.contains(&field.name) {
+        // The residual holds the rule too, whose hidden fields are not told.
+        let told = field.root == Root::Record && collection.is_visible(field.slot);
+        if told && !names.contains(&field.name) {
             names.push(field.name.clone());
         }
     });

@@ -161,12 +161,12 @@ fn prepare(database: &Database, names: &[&'static str], schema: &Schema) -> Resu
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    transact(database, names, |tx| {
+    transact(database, names, Counters::default(), |tx| {
         if migrate::stored_schema(tx)?.is_none() { migrate::write_schema(tx, known) } else { Ok(()) }
     })?;
     for step in schema.migrations.iter().filter(|step| step.to > found) {
         tracing::info!(to = step.to, "migrating the store");
-        transact(database, names, |tx| {
+        transact(database, names, read_counters(database, names)?, |tx| {
             (step.run)(tx)?;
             migrate::write_schema(tx, step.to)
         })?;
@@ -190,10 +190,11 @@ fn stored_schema(database: &Database) -> Result<Option<u64>, StoreError> {
 fn transact<R>(
     database: &Database,
     names: &[&'static str],
+    counters: Counters,
     run: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>,
 ) -> Result<R, StoreError> {
     let transaction = database.begin_write().map_err(StoreError::failed)?;
-    let mut tx = Tx::new(Tables::open(&transaction, names)?, Counters::default());
+    let mut tx = Tx::new(Tables::open(&transaction, names)?, counters);
     let result = run(&mut tx)?;
     drop(tx);
     transaction.commit().map_err(StoreError::failed)?;

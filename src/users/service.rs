@@ -175,7 +175,15 @@ impl UserService {
         self.passwords.check(&password, "/password")?;
         let hash = self.passwords.hash(password).await?;
         let (id, now) = (id.to_owned(), self.clock.0.now());
-        self.store.write(move |tx| auth::put_password(tx, &id, hash, now)).await?;
-        Ok(())
+        let (_, catalog) = self.catalogs.current()?;
+        let number = catalog.by_name(USERS).map_or(0, |users| users.number());
+        // The user may have gone while the password was hashed; whoever comes under the same id has no password.
+        let written = self.store.write(move |tx| {
+            if !tx.view(layout::DATA, &layout::record_key(number, &id), |found| found.is_some())? {
+                return Err(RecordError::NotFound { collection: USERS.into(), id });
+            }
+            Ok(auth::put_password(tx, &id, hash, now)?)
+        });
+        Ok(written.await?)
     }
 }

@@ -159,6 +159,7 @@ async fn an_older_file_is_migrated_once_and_a_newer_one_refused() {
     };
     let store = Store::open(&path, &Options::default(), &migrated).unwrap();
     assert_eq!(note(&store, "b"), Some(b"from the step".to_vec()));
+    assert_eq!(seqs(&store), [1, 2], "a step goes on with the log where it ended");
     store.write(|tx| tx.delete(NOTES, "b")).await.unwrap();
     store.close().await;
     drop(store);

@@ -262,3 +262,28 @@ async fn writes_go_on_while_records_are_rewritten() {
     assert_eq!(count("value = 0.5").await, changed + made, "the index knows every record");
     assert_eq!(count("value >= 0").await, 2500 - deleted + made);
 }
+
+#[tokio::test]
+async fn a_format_that_asks_for_another_form_brings_records_and_indexes_to_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let field = |format: Value| {
+        let mut field = json!({"name": "mail", "type": "string", "unique": true});
+        if format.is_string() {
+            field["format"] = format;
+        }
+        json!([field])
+    };
+    app.collection(json!({"name": "people", "fields": field(Value::Null)})).await;
+    app.record("people", json!({"id": "ann", "mail": "Ann@X.com"})).await;
+    admin.patch("/api/v1/collections/people", json!({"fields": field(json!("email"))})).await.expect(200);
+    app.settled("people").await;
+    let records = "/api/v1/collections/people/records";
+    admin.post(records, json!({"mail": "ann@x.com"})).await.invalid(&[("/mail", "unique")]);
+    let found = admin.get(&query(records, &[("filter", r#"mail = "ann@x.com""#)])).await.ok(200);
+    assert_eq!(found["items"][0]["id"], "ann");
+    admin.delete(&format!("{records}/ann")).await.expect(204);
+    let left = admin.get(&query(records, &[("filter", "mail != null"), ("sort", "mail")])).await.ok(200);
+    assert_eq!(left["items"], json!([]));
+    admin.post(records, json!({"mail": "ANN@x.com"})).await.expect(201);
+}

@@ -191,3 +191,29 @@ async fn cursors_of_other_queries_and_changed_cursors_are_refused() {
         answer.problem(400, "invalid_cursor");
     }
 }
+
+#[tokio::test]
+async fn a_cursor_opens_nothing_that_the_rule_closes() {
+    let app = TestApp::start().await;
+    let (first, middle) = (app.user("first", &["user"]).await, app.user("middle", &["user"]).await);
+    let last = app.user("last", &["user"]).await;
+    let admin = app.admin().await;
+    let users = "/api/v1/collections/users/records";
+    for (sort, reader) in [("id", &last), ("-id", &first)] {
+        // The cursor after each page of an admin fits the same query of anyone.
+        let mut cursor = String::new();
+        for _ in 0..3 {
+            let mut parameters = vec![("sort", sort), ("limit", "1")];
+            let given = cursor.clone();
+            if !given.is_empty() {
+                parameters.push(("cursor", &given));
+            }
+            let page = admin.get(&query(users, &parameters)).await.ok(200);
+            cursor = page["nextCursor"].as_str().unwrap().to_owned();
+            let seen = reader.get(&query(users, &[("sort", sort), ("limit", "10"), ("cursor", &cursor)])).await.ok(200);
+            for user in seen["items"].as_array().unwrap() {
+                assert_eq!(user["id"], reader.id.as_str(), "{sort}: only oneself, never {} or {}", middle.id, first.id);
+            }
+        }
+    }
+}
