@@ -177,7 +177,7 @@ async fn an_index_is_built_even_when_the_writer_was_busy() {
     app.until("the queue is full", async || app.store().queue_depth().0 == 2).await;
     drop(held);
     assert_eq!(change.await.unwrap().ok(200)["indexes"][0]["state"]["name"], "building");
-    admin.post(RECORDS, json!({})).await.problem(503, "overloaded");
+    app.until("the queue is full again", async || app.store().queue_depth().0 == 2).await;
     drop(flood);
     app.until("there is room", async || admin.post(RECORDS, json!({})).await.status == 201).await;
     assert_eq!(app.settled("items").await["indexes"][0]["state"]["name"], "ready");
