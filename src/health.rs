@@ -94,7 +94,12 @@ impl Health {
         let word = |up: bool| if up { "ok" } else { "unavailable" };
         let checks = Checks {
             store: Some(Check { status: word(readable), latency: read_ms }),
-            writer: Some(WriterCheck { status: word(writable), latency: 0.0, waiting, waiting_max }),
+            writer: Some(WriterCheck {
+                status: word(writable),
+                latency: self.store().commit_time().as_secs_f64() * 1000.0,
+                waiting,
+                waiting_max,
+            }),
         };
         self.body(checks, readable && writable)
     }
@@ -138,7 +143,7 @@ pub fn fragment() -> Fragment {
     };
     let check = json!({ "type": "object", "required": ["status", "latency"], "properties": {
         "status": { "type": "string", "enum": ["ok", "unavailable"] },
-        "latency": { "type": "number", "description": "Milliseconds." },
+        "latency": { "type": "number", "description": "Milliseconds: of a read of the store, or of the writer's newest commit." },
     } });
     let health = json!({ "type": "object", "required": ["status", "checks", "version", "uptime"], "properties": {
         "status": { "type": "string", "enum": ["ok", "unavailable"] },

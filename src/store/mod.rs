@@ -19,9 +19,12 @@ mod tests;
 mod tx;
 mod writer;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -95,6 +98,8 @@ pub(crate) struct Shared {
     newest_seq: watch::Sender<u64>,
     failed: watch::Sender<Option<Arc<str>>>,
     closed: AtomicBool,
+    /// How long the newest commit took, in microseconds.
+    commit_us: AtomicU64,
     scans: Arc<Semaphore>,
 }
 
@@ -168,6 +173,12 @@ impl Store {
     #[must_use]
     pub fn queue_depth(&self) -> (usize, usize) {
         self.writer.depth()
+    }
+
+    /// How long the newest commit took; zero before the first.
+    #[must_use]
+    pub fn commit_time(&self) -> Duration {
+        Duration::from_micros(self.shared.commit_us.load(Ordering::Relaxed))
     }
 
     /// Commits what was accepted, seals the file so that it opens quickly, and stops the writer. Later writes answer

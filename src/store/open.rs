@@ -140,6 +140,7 @@ impl Store {
             newest_seq: watch::Sender::new(counters.seq),
             failed: watch::Sender::new(None),
             closed: AtomicBool::new(false),
+            commit_us: std::sync::atomic::AtomicU64::new(0),
             scans: Arc::new(Semaphore::new(options.scans_max)),
         });
         let writer = Writer::start(database, names, (counters, newest), options.clone(), Arc::clone(&shared))?;

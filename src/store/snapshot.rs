@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::{Epoch, Epochs, Read, Scan, StoreError, table::Visit, tx::Counters};
 
@@ -104,21 +104,23 @@ impl Read for Snapshot {
         scan: Scan,
         visit: Visit<'_, E>,
     ) -> Result<(), E> {
-        let table = self.table(table)?;
-        if !to.is_empty() && from >= to {
-            return Ok(());
-        }
-        let range = if to.is_empty() { table.range(from..) } else { table.range(from..to) };
-        visit_range(range.map_err(StoreError::from)?, scan, visit)
+        scan_table(self.table(table)?, from, to, scan, visit)
     }
 }
 
-/// Visits the entries of an engine range in the order of `scan`.
-pub(crate) fn visit_range<E: From<StoreError>>(
-    mut range: redb::Range<'_, Bytes, Bytes>,
+/// [`Read::scan`] on a table of the engine, of a snapshot or of a transaction.
+pub(crate) fn scan_table<E: From<StoreError>>(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    from: &[u8],
+    to: &[u8],
     scan: Scan,
     visit: Visit<'_, E>,
 ) -> Result<(), E> {
+    if !to.is_empty() && from >= to {
+        return Ok(());
+    }
+    let range = if to.is_empty() { table.range(from..) } else { table.range(from..to) };
+    let mut range = range.map_err(StoreError::from)?;
     loop {
         let next = match scan {
             Scan::Forward => range.next(),

@@ -5,7 +5,7 @@ use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use super::{
     Epoch, Epochs, KeyCodec, Read, Scan, StoreError, Table, ValueCodec,
     log::{self, Change},
-    snapshot::{Bytes, unknown_table, visit_range},
+    snapshot::{Bytes, scan_table, unknown_table},
     table::Visit,
 };
 
@@ -240,11 +240,6 @@ impl Read for Tx<'_> {
         scan: Scan,
         visit: Visit<'_, E>,
     ) -> Result<(), E> {
-        let table = self.tables.get(table)?;
-        if !to.is_empty() && from >= to {
-            return Ok(());
-        }
-        let range = if to.is_empty() { table.range(from..) } else { table.range(from..to) };
-        visit_range(range.map_err(StoreError::from)?, scan, visit)
+        scan_table(self.tables.get(table)?, from, to, scan, visit)
     }
 }

@@ -8,6 +8,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread,
+    time::Instant,
 };
 
 use redb::Database;
@@ -275,7 +276,10 @@ impl Worker {
         if !dirty {
             return transaction.abort().map_err(StoreError::failed);
         }
+        let began = Instant::now();
         transaction.commit().map_err(StoreError::failed)?;
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.shared.commit_us.store(took, Ordering::Relaxed);
         self.unsealed = true;
         if !touched.is_empty() {
             let newest = Arc::make_mut(&mut self.newest.by_collection);
