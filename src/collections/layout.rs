@@ -128,6 +128,31 @@ impl<'a> Slots<'a> {
         Ok(slots)
     }
 
+    /// The JSON texts at some slots, one after the other, for [`Slots::unpack`].
+    #[must_use]
+    pub fn pack(&self, collection: &Collection, wanted: &[Slot]) -> String {
+        let mut packed = String::with_capacity(32);
+        for slot in wanted {
+            let default = || collection.field(*slot).map(|field| field.default.as_str());
+            packed.push_str(self.get(*slot).or_else(default).unwrap_or("null"));
+            packed.push(',');
+        }
+        packed
+    }
+
+    /// What [`Slots::pack`] packed, at the same slots.
+    #[must_use]
+    pub fn unpack(collection: &Collection, wanted: &[Slot], packed: &'a str) -> Self {
+        let mut slots = Self::empty(collection.slot_count());
+        let mut rest = packed;
+        for slot in wanted {
+            let Some(end) = text::value_end(rest.as_bytes(), 0) else { break };
+            slots.set(*slot, rest.get(..end).unwrap_or("null"));
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        slots
+    }
+
     /// The JSON text at `slot`.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&'a str> {

@@ -12,6 +12,7 @@ use super::{
     query::Query,
     service::{Limits, Page},
     show::show,
+    slice::Slices,
 };
 use crate::{
     collections::Collection,
@@ -29,12 +30,25 @@ pub(super) struct Listing {
     pub(super) query: Query,
     pub(super) now: Timestamp,
     pub(super) limits: Limits,
-    pub(super) totals: Totals,
+    pub(super) counted: Counted,
 }
 
-/// Totals that were counted, by what they depend on. A write to the collection makes them unreachable; they fall out
-/// in time.
-pub(super) type Totals = Cache<TotalKey, u64>;
+/// The most totals that are remembered.
+const TOTALS_MAX: u64 = 4_096;
+
+/// What earlier totals left behind for later ones.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    /// Totals by what they depend on. A write to the collection makes them unreachable; they fall out in time.
+    totals: Cache<TotalKey, u64>,
+    slices: Slices,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { totals: Cache::new(TOTALS_MAX), slices: Slices::default() }
+    }
+}
 
 /// What a total depends on: the collection, its newest change, the schema, and the bound filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,12 +111,16 @@ impl Listing {
             epoch: snapshot.epoch(Epoch::Schema),
             filter: format!("{:?}", self.filter),
         };
-        if let Some(total) = self.totals.get(&key) {
+        if let Some(total) = self.counted.totals.get(&key) {
             return Ok(total);
         }
         let plan = plan::plan(&self.collection, &self.filter, None, 0);
-        let (total, _) = self.with(snapshot, &plan, self.limits, |run| run.count())?;
-        self.totals.insert(key, total);
+        let count = |run: &mut Run<'_>| match self.counted.slices.count(run)? {
+            Some(total) => Ok(total),
+            None => run.count(),
+        };
+        let (total, _) = self.with(snapshot, &plan, self.limits, count)?;
+        self.counted.totals.insert(key, total);
         Ok(total)
     }
 

@@ -16,6 +16,7 @@ mod prepare;
 mod query;
 mod service;
 mod show;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -41,7 +41,7 @@ pub(super) struct Plan {
     pub(super) fixed: usize,
     /// The direction in which ids order records that are alike in every sort key.
     pub(super) tie: Direction,
-    cost: f64,
+    pub(super) cost: f64,
 }
 
 /// What is visited.
@@ -54,10 +54,16 @@ pub(super) enum Path {
 }
 
 /// Keys `from <= key < to`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeyRange {
     pub(super) from: Vec<u8>,
     pub(super) to: Vec<u8>,
+}
+
+impl KeyRange {
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_slice() <= key && (self.to.is_empty() || key < self.to.as_slice())
+    }
 }
 
 /// What a condition says about one field.

@@ -8,7 +8,7 @@ use super::{
     RecordError,
     authorize::{Opening, check_creation, check_rights, check_version, check_write, open},
     input::{self, Intent},
-    list::{Listing, Totals},
+    list::{Counted, Listing},
     prepare::{self, Prepared},
     query::{self, Query},
     show::show,
@@ -25,8 +25,6 @@ use crate::{
 
 /// How often a write is tried again when the schema changed meanwhile.
 const TRIES: usize = 5;
-/// The most totals that are remembered.
-const TOTALS_MAX: u64 = 4_096;
 
 /// Who asks, and in which request.
 #[derive(Clone, Debug)]
@@ -86,7 +84,7 @@ pub struct RecordService {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: IdSource,
     pub(super) limits: Limits,
-    totals: Totals,
+    counted: Counted,
 }
 
 impl std::fmt::Debug for RecordService {
@@ -105,7 +103,7 @@ impl RecordService {
             clock,
             ids: IdSource::default(),
             limits,
-            totals: Totals::new(TOTALS_MAX),
+            counted: Counted::default(),
         }
     }
 
@@ -159,7 +157,7 @@ impl RecordService {
             Opening::All => filter,
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
-        let listing = Listing { collection, filter, query, now, limits: self.limits, totals: self.totals.clone() };
+        let listing = Listing { collection, filter, query, now, limits: self.limits, counted: self.counted.clone() };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         let plan = listing.plan();
         if let Some(done) = listing.run_inline(&snapshot, &plan) {

@@ -88,6 +88,12 @@ impl World {
         found
     }
 
+    async fn total(&self, filter: &str) -> u64 {
+        let parameters = [("filter", filter), ("limit", "1"), ("total", "true")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.records.list(&self.caller, "things", &parameters).await.unwrap().total.unwrap()
+    }
+
     /// Every record of every page, and the totals that the pages told.
     async fn walk(&self, filter: &str, sort: &str, limit: usize) -> (Vec<Vec<u8>>, HashSet<u64>) {
         let (mut found, mut totals, mut cursor) = (Vec::new(), HashSet::new(), None::<String>);
@@ -220,6 +226,77 @@ proptest! {
                 let (_, catalog) = world.catalogs.current().unwrap();
                 let collection = catalog.by_name("things").unwrap();
                 assert!(found.is_sorted_by(|a, b| compare(collection, &sort, a, b).is_le()), "{what}");
+            }
+        });
+    }
+}
+
+/// What is done between two totals.
+#[derive(Clone, Debug)]
+enum Step {
+    Create(Value),
+    Patch(usize, Value),
+    Delete(usize),
+    Nothing,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        row().prop_map(Step::Create),
+        (any::<usize>(), row()).prop_map(|(at, row)| Step::Patch(at, row)),
+        any::<usize>().prop_map(Step::Delete),
+        Just(Step::Nothing),
+    ]
+}
+
+impl World {
+    async fn take(&self, step: Step) {
+        let ids: Vec<String> = self
+            .scan("1 = 1")
+            .iter()
+            .map(|record| serde_json::from_slice::<Value>(record).unwrap()["id"].as_str().unwrap().to_owned())
+            .collect();
+        let id = |at: usize| ids.get(at % ids.len().max(1)).cloned();
+        match step {
+            Step::Create(row) => {
+                self.records.create(&self.caller, "things", row.to_string().as_bytes()).await.unwrap();
+            }
+            Step::Patch(at, row) => {
+                let Some(id) = id(at) else { return };
+                self.records
+                    .update(&self.caller, "things", &id, row.to_string().into_bytes(), false, None)
+                    .await
+                    .unwrap();
+            }
+            Step::Delete(at) => {
+                let Some(id) = id(at) else { return };
+                self.records.delete(&self.caller, "things", &id, None).await.unwrap();
+            }
+            Step::Nothing => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
+    /// What earlier totals left behind never makes a later one wrong, whatever is written between them.
+    #[test]
+    fn totals_stay_true_while_records_change(
+        indexes in indexes(),
+        rows in vec(row(), 0..30),
+        filters in vec(filter(), 1..4),
+        steps in vec(step(), 0..16),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new(&indexes, false, &rows).await;
+            for step in steps {
+                let what = format!("{step:?}");
+                world.take(step).await;
+                for filter in filters.iter().filter(|filter| !filter.is_empty()) {
+                    assert_eq!(world.total(filter).await, world.scan(filter).len() as u64, "{filter} after {what}");
+                }
             }
         });
     }
