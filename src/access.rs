@@ -99,6 +99,8 @@ impl Values for AuthValues<'_> {
         }
     }
 
+    fn each(&self, _: &Field, _: &mut dyn FnMut(&dyn Values) -> bool) {}
+
     fn now(&self) -> jiff::Timestamp {
         self.now
     }

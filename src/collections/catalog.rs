@@ -6,9 +6,9 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     field::{Check, Field},
-    model::{CollectionDef, IndexState, OnDelete, Rules},
+    model::{CollectionDef, FieldDef, IndexState, OnDelete, Rules},
     repo,
-    scope::RuleScope,
+    scope::{RecordScope, Schemas},
 };
 use crate::{
     expr::{self, Expr, Kind},
@@ -45,8 +45,6 @@ pub struct Collection {
     pub rules: CompiledRules,
     /// The relations of other collections, and of this one, that point here.
     pub referrers: Vec<Referrer>,
-    /// True when a record is served as the bytes that are stored.
-    pub verbatim: bool,
     slots: HashMap<String, Slot>,
 }
 
@@ -80,6 +78,19 @@ pub struct CompiledRules {
     pub update: Option<Expr>,
     /// Which records may be deleted.
     pub delete: Option<Expr>,
+    /// The rules of single fields, for those that have any.
+    pub fields: Vec<FieldRule>,
+}
+
+/// The rules of one field. An absent one asks for nothing beyond the record's own rule.
+#[derive(Clone, Debug)]
+pub struct FieldRule {
+    /// The field.
+    pub slot: Slot,
+    /// In which records it is shown.
+    pub read: Option<Expr>,
+    /// In which records it may be given or changed.
+    pub write: Option<Expr>,
 }
 
 /// A relation field that points at a collection.
@@ -101,17 +112,9 @@ impl Collection {
         let compile = |field| Field::compile(field).map_err(|unfit| StoreError::corrupt(unfit.detail));
         let fields: Vec<Field> = def.fields.iter().map(compile).collect::<Result<_, _>>()?;
         let slots = slots(&fields);
-        let mut collection = Self {
-            verbatim: !def.rewriting && fields.iter().all(|field| !field.hidden),
-            indexes: Vec::new(),
-            rules: CompiledRules::default(),
-            referrers: Vec::new(),
-            fields,
-            slots,
-            def,
-        };
+        let mut collection =
+            Self { indexes: Vec::new(), rules: CompiledRules::default(), referrers: Vec::new(), fields, slots, def };
         collection.indexes = compile_indexes(&collection)?;
-        collection.rules = compile_rules(&collection, &collection.def.rules).map_err(StoreError::corrupt)?;
         Ok(collection)
     }
 
@@ -119,15 +122,7 @@ impl Collection {
     #[must_use]
     pub fn draft(def: CollectionDef, fields: Vec<Field>) -> Self {
         let slots = slots(&fields);
-        Self {
-            indexes: Vec::new(),
-            rules: CompiledRules::default(),
-            referrers: Vec::new(),
-            verbatim: false,
-            fields,
-            slots,
-            def,
-        }
+        Self { indexes: Vec::new(), rules: CompiledRules::default(), referrers: Vec::new(), fields, slots, def }
     }
 
     /// The collection's number.
@@ -214,16 +209,30 @@ pub fn split_direction(term: &str) -> (&str, Direction) {
     }
 }
 
-fn compile_rules(collection: &Collection, rules: &Rules) -> Result<CompiledRules, expr::ExprError> {
-    let scope = RuleScope { collection };
-    let compile = |rule: &Option<String>| rule.as_deref().map(|source| expr::compile(source, &scope)).transpose();
-    Ok(CompiledRules {
-        list: compile(&rules.list)?,
-        read: compile(&rules.read)?,
-        create: compile(&rules.create)?,
-        update: compile(&rules.update)?,
-        delete: compile(&rules.delete)?,
-    })
+/// Compiles the rules of a collection. One that does not compile any more opens nothing: a change that would break it was
+/// refused, so this is a fault of the server, which must not open what was closed.
+fn compile_rules(collection: &Collection, schemas: &dyn Schemas) -> CompiledRules {
+    let scope = RecordScope::rule(collection, schemas);
+    let compile = |rule: &Option<String>| {
+        let compiled = expr::compile(rule.as_deref()?, &scope);
+        Some(compiled.unwrap_or_else(|error| {
+            tracing::error!(collection = collection.def.name, %error, "a stored rule does not compile; it opens nothing");
+            Expr::Constant(false)
+        }))
+    };
+    let field = |(position, def): (usize, &FieldDef)| {
+        let rules = def.rules.as_ref()?;
+        Some(FieldRule { slot: FIRST_FIELD + position, read: compile(&rules.read), write: compile(&rules.write) })
+    };
+    let Rules { list, read, create, update, delete } = &collection.def.rules;
+    CompiledRules {
+        list: compile(list),
+        read: compile(read),
+        create: compile(create),
+        update: compile(update),
+        delete: compile(delete),
+        fields: collection.def.fields.iter().enumerate().filter_map(field).collect(),
+    }
 }
 
 /// All collections of one schema epoch.
@@ -233,6 +242,26 @@ pub struct Catalog {
     pub epoch: u64,
     by_number: HashMap<u32, Arc<Collection>>,
     by_name: HashMap<String, Arc<Collection>>,
+}
+
+impl Schemas for Catalog {
+    fn named(&self, name: &str) -> Option<&Collection> {
+        self.by_name(name).map(|found| &**found)
+    }
+}
+
+/// One collection by itself.
+impl Schemas for Collection {
+    fn named(&self, name: &str) -> Option<&Collection> {
+        (self.def.name == name).then_some(self)
+    }
+}
+
+/// The collections by number, before rules are compiled.
+impl Schemas for HashMap<u32, Collection> {
+    fn named(&self, name: &str) -> Option<&Collection> {
+        self.values().find(|collection| collection.def.name == name)
+    }
 }
 
 impl Catalog {
@@ -249,6 +278,16 @@ impl Catalog {
         for (target, referrer) in find_referrers(&collections) {
             if let Some(collection) = collections.get_mut(&target) {
                 collection.referrers.push(referrer);
+            }
+        }
+        // Rules may name fields of other collections, so all are there before the first rule.
+        let rules: Vec<_> = collections
+            .values()
+            .map(|collection| (collection.number(), compile_rules(collection, &collections)))
+            .collect();
+        for (number, rules) in rules {
+            if let Some(collection) = collections.get_mut(&number) {
+                collection.rules = rules;
             }
         }
         let by_number: HashMap<_, _> = collections.into_iter().map(|(number, made)| (number, Arc::new(made))).collect();

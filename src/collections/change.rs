@@ -86,6 +86,7 @@ pub(super) fn may_narrow(old: &CollectionDef, new: &CollectionDef) -> bool {
         searchable: false,
         hidden: false,
         on_delete: None,
+        rules: None,
         ..field.clone()
     };
     let same = |now: &FieldDef| field(old, &now.name).is_some_and(|before| of_values(before) == of_values(now));

@@ -82,6 +82,22 @@ pub(super) struct Field {
     /// The media types that a file may have.
     #[oai(skip_serializing_if_is_none)]
     media_types: Option<Vec<String>>,
+    /// Who may see and write the field, of those who may see and write the record.
+    #[oai(skip_serializing_if_is_none)]
+    rules: Option<FieldRules>,
+}
+
+/// Who may see and write one field, besides those whose roles permit to read and update all records. An absent rule asks for
+/// nothing more than the record's.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+pub(super) struct FieldRules {
+    /// In which records the field is shown.
+    #[oai(skip_serializing_if_is_none)]
+    read: Option<String>,
+    /// In which records it may be given or changed.
+    #[oai(skip_serializing_if_is_none)]
+    write: Option<String>,
 }
 
 /// Who may do what with records, besides those whose roles permit it: an expression each. An absent rule opens nothing.
@@ -245,6 +261,7 @@ fn title() -> Field {
         on_delete: None,
         max_bytes: None,
         media_types: None,
+        rules: None,
     }
 }
 
@@ -350,6 +367,7 @@ mod tests {
             on_delete: Some(model::OnDelete::SetNull),
             max_bytes: Some(3),
             media_types: Some(vec!["image/*".into()]),
+            rules: Some(model::FieldRules { read: Some("r".into()), write: Some("w".into()) }),
         };
         let json = serde_json::to_value(&field).unwrap();
         let described = Field::parse_from_json(Some(json.clone())).map_err(|error| error.into_message()).unwrap();

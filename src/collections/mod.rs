@@ -18,14 +18,14 @@ mod text;
 mod validate;
 mod value;
 
-pub use catalog::{Catalog, Catalogs, Collection, Index, Slot};
+pub use catalog::{Catalog, Catalogs, Collection, FieldRule, Index, Slot};
 pub use change::{read_head, rewrite};
 pub use field::{Check, Field, Format, Range};
 pub use layout::Slots;
 pub use model::{
-    CollectionDef, CollectionError, CollectionInput, FieldDef, FieldType, IndexDef, IndexInput, IndexState, OnDelete,
-    Rules,
+    CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef, IndexInput, IndexState,
+    OnDelete, Rules,
 };
 pub use repo::TABLES;
-pub use scope::{AUTH_FIELDS, FilterScope};
+pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, RecordScope, Schemas, Sight, Unseen};
 pub use service::{Asker, CollectionService};

@@ -118,6 +118,22 @@ pub struct FieldDef {
     /// The media types that a `file` may have, such as `image/png` or `image/*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_types: Option<Vec<String>>,
+    /// Who may see and write the field, of those who may see and write the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<FieldRules>,
+}
+
+/// Who may see and write one field, besides those whose roles permit to read and update all records: an expression each. An
+/// absent rule asks for nothing more than the record's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldRules {
+    /// In which records the field is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
+    /// In which records it may be given or changed, judged as the record's own rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
 }
 
 impl FieldDef {

@@ -1,43 +1,211 @@
-//! The names that expressions may use: a collection's fields, and the caller's.
+//! The names that expressions may use: a collection's fields, those of records that relations lead to, and the caller's.
 
-use super::catalog::{Collection, FIRST_FIELD};
+use std::sync::Arc;
+
+use super::catalog::{Collection, FIRST_FIELD, ID, Slot};
 use super::field::Check;
-use crate::expr::{Kind, Resolved, Root, Scope};
+use crate::expr::{Expr, Hop, Kind, Resolved, Root, Scope};
 
 /// What rules may name of the caller, with the slot of each.
 pub const AUTH_FIELDS: [(&str, Kind, bool); 3] =
     [("id", Kind::Str, false), ("email", Kind::Str, false), ("roles", Kind::Str, true)];
 
-/// Names of rules: fields of the record, of the body, of the record before, and of the caller.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RuleScope<'a> {
-    /// The collection whose rules they are.
-    pub collection: &'a Collection,
+/// How many relations a path of a rule may follow. Paths of filters have a bound of their own, which is not greater.
+pub const HOPS_MAX: usize = 6;
+
+/// What stands between the collection and the field in the name of a relation that is followed backwards.
+const BACK: &str = "_via_";
+
+/// Finds the collections that relations lead to.
+pub trait Schemas: std::fmt::Debug {
+    /// The collection with this name.
+    fn named(&self, name: &str) -> Option<&Collection>;
 }
 
-/// Names of a client's filter: fields of the record that the client may see.
-#[derive(Clone, Copy, Debug)]
-pub struct FilterScope<'a> {
-    /// The collection that is listed.
-    pub collection: &'a Collection,
+/// What whoever writes an expression may see.
+pub trait Sight: std::fmt::Debug {
+    /// Whether a field may be named.
+    fn shows(&self, collection: &Collection, slot: Slot) -> bool;
+
+    /// What records that a relation leads to must satisfy to be seen; `None` for nothing.
+    ///
+    /// # Errors
+    /// When none can be seen at all.
+    fn guard(&self, collection: &Collection) -> Result<Option<Arc<Expr>>, Unseen>;
 }
 
-impl Scope for RuleScope<'_> {
-    fn resolve(&self, root: Root, path: &[&str]) -> Result<Resolved, String> {
-        match root {
-            Root::Auth => resolve_auth(path),
-            Root::Record | Root::Body | Root::Old => resolve_field(self.collection, path, |_| true),
-        }
+/// No record of a collection can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unseen;
+
+/// The sight of rules, which see everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Sight for Everything {
+    fn shows(&self, _: &Collection, _: Slot) -> bool {
+        true
+    }
+
+    fn guard(&self, _: &Collection) -> Result<Option<Arc<Expr>>, Unseen> {
+        Ok(None)
     }
 }
 
-impl Scope for FilterScope<'_> {
-    fn resolve(&self, root: Root, path: &[&str]) -> Result<Resolved, String> {
+/// The names of one collection's expressions.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordScope<'a> {
+    /// The collection whose records are judged.
+    pub collection: &'a Collection,
+    /// The collections that relations lead to.
+    pub schemas: &'a dyn Schemas,
+    /// What the author may see.
+    pub sight: &'a dyn Sight,
+    /// How many relations a path may follow.
+    pub hops_max: usize,
+    /// Whether it is a rule, which also knows the body and the record before.
+    pub in_rule: bool,
+}
+
+impl<'a> RecordScope<'a> {
+    /// The scope of a rule.
+    #[must_use]
+    pub fn rule(collection: &'a Collection, schemas: &'a dyn Schemas) -> Self {
+        Self { collection, schemas, sight: &Everything, hops_max: HOPS_MAX, in_rule: true }
+    }
+
+    /// The scope of a client's filter.
+    #[must_use]
+    pub fn filter(collection: &'a Collection, schemas: &'a dyn Schemas, sight: &'a dyn Sight, hops_max: usize) -> Self {
+        Self { collection, schemas, sight, hops_max, in_rule: false }
+    }
+
+    fn check_root(&self, root: Root) -> Result<(), String> {
         match root {
-            Root::Auth => resolve_auth(path),
-            Root::Record => resolve_field(self.collection, path, |slot| self.collection.is_visible(slot)),
-            Root::Body | Root::Old => Err("a filter knows the record and @auth, not @request.body or @old".into()),
+            Root::Body | Root::Old if !self.in_rule => {
+                Err("a filter knows the record and @auth, not @request.body or @old".into())
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// The field of this collection with this name.
+    fn slot(&self, name: &str) -> Result<Slot, String> {
+        let seen = |slot: &Slot| self.sight.shows(self.collection, *slot);
+        self.collection.slot(name).filter(seen).ok_or_else(|| unknown(self.collection, name, |slot| seen(&slot)))
+    }
+
+    /// The step that a name stands for, when it is a relation or one followed backwards.
+    fn hop(&self, name: &str) -> Result<Option<(Hop, &'a Collection)>, String> {
+        if let Some((other, field)) = name.split_once(BACK) {
+            return self.back(other, field).map(Some);
+        }
+        let slot = self.slot(name)?;
+        let Some(Check::Relation { collection: target, .. }) = self.collection.field(slot).map(|field| &field.check)
+        else {
+            return Ok(None);
+        };
+        let target = self.schemas.named(target).ok_or_else(|| format!("\"{name}\" leads to no collection"))?;
+        let many = self.collection.kind(slot).1;
+        let guard = self.guard(name, target)?;
+        Ok(Some((Hop { to: target.number(), slot, back: false, many, guard }, target)))
+    }
+
+    fn back(&self, other: &str, field: &str) -> Result<(Hop, &'a Collection), String> {
+        let name = || format!("{other}{BACK}{field}");
+        let fault = || {
+            format!(
+                "no field \"{}\": no relation \"{field}\" of {other} points at {}",
+                name(),
+                self.collection.def.name
+            )
+        };
+        let target = self.schemas.named(other).ok_or_else(fault)?;
+        let shown = |slot: &Slot| self.sight.shows(target, *slot);
+        let slot = target.slot(field).filter(shown).ok_or_else(fault)?;
+        let points_here = match target.field(slot).map(|field| &field.check) {
+            Some(Check::Relation { collection, .. }) => {
+                self.schemas.named(collection).is_some_and(|found| found.number() == self.collection.number())
+            }
+            _ => false,
+        };
+        if !points_here {
+            return Err(fault());
+        }
+        let guard = self.guard(&name(), target)?;
+        let unique = target.def.fields.iter().any(|def| def.name == field && def.unique);
+        Ok((Hop { to: target.number(), slot, back: true, many: !unique, guard }, target))
+    }
+
+    fn guard(&self, name: &str, target: &Collection) -> Result<Option<Arc<Expr>>, String> {
+        let unseen = |_| format!("\"{name}\": you may not read records of {}", target.def.name);
+        self.sight.guard(target).map_err(unseen)
+    }
+
+    fn inside(&self, collection: &'a Collection) -> Self {
+        Self { collection, ..*self }
+    }
+
+    fn too_deep(&self, path: &[&str]) -> String {
+        format!("\"{}\" follows more than {} relations", path.join("."), self.hops_max)
+    }
+}
+
+impl Scope for RecordScope<'_> {
+    fn resolve(&self, root: Root, path: &[&str]) -> Result<Resolved, String> {
+        if root == Root::Auth {
+            return resolve_auth(path);
+        }
+        self.check_root(root)?;
+        let (mut via, mut scope, mut consumed) = (Vec::new(), *self, 0);
+        loop {
+            let rest = path.get(consumed..).unwrap_or_default();
+            let name = rest.first().copied().unwrap_or_default();
+            let is_back = name.contains(BACK);
+            // The id behind a relation is the relation's own value.
+            let ends = rest.len() < 2 || matches!(rest, [_, "id"]);
+            if ends && !is_back {
+                let slot = scope.slot(name)?;
+                let is_relation = scope.hop(name).is_ok_and(|hop| hop.is_some());
+                let (kind, many) = scope.collection.kind(slot);
+                let consumed = consumed + if is_relation { rest.len() } else { 1 };
+                let many = many || via.iter().any(|hop: &Hop| hop.many);
+                return Ok(Resolved { via, slot, kind, many, consumed });
+            }
+            let Some((hop, target)) = scope.hop(name)? else {
+                let slot = scope.slot(name)?;
+                let (kind, many) = scope.collection.kind(slot);
+                let many = many || via.iter().any(|hop: &Hop| hop.many);
+                return Ok(Resolved { via, slot, kind, many, consumed: consumed + 1 });
+            };
+            if via.len() == self.hops_max {
+                return Err(self.too_deep(path));
+            }
+            via.push(hop);
+            consumed += 1;
+            scope = scope.inside(target);
+            if consumed == path.len() {
+                let many = via.iter().any(|hop| hop.many);
+                return Ok(Resolved { via, slot: ID, kind: Kind::Str, many, consumed });
+            }
+        }
+    }
+
+    fn records(&self, root: Root, path: &[&str]) -> Result<(Vec<Hop>, Box<dyn Scope + '_>), String> {
+        self.check_root(root)?;
+        let (mut via, mut scope) = (Vec::new(), *self);
+        for name in path {
+            let Some((hop, target)) = scope.hop(name)? else {
+                return Err(format!("\"{name}\" leads to no records; compare its values: any({}) = …", path.join(".")));
+            };
+            if via.len() == self.hops_max {
+                return Err(self.too_deep(path));
+            }
+            via.push(hop);
+            scope = scope.inside(target);
+        }
+        let hops_max = self.hops_max - via.len();
+        Ok((via, Box::new(Self { hops_max, ..scope })))
     }
 }
 
@@ -46,20 +214,7 @@ fn resolve_auth(path: &[&str]) -> Result<Resolved, String> {
     let found = AUTH_FIELDS.iter().enumerate().find(|(_, (known, ..))| *known == name);
     let (slot, (_, kind, many)) =
         found.ok_or_else(|| format!("no field \"@auth.{name}\"; there are id, email, roles"))?;
-    Ok(Resolved { slot, kind: *kind, many: *many, consumed: 1 })
-}
-
-fn resolve_field(collection: &Collection, path: &[&str], visible: impl Fn(usize) -> bool) -> Result<Resolved, String> {
-    let name = path.first().copied().unwrap_or_default();
-    let slot = collection.slot(name).filter(|slot| visible(*slot));
-    let slot = slot.ok_or_else(|| unknown(collection, name, visible))?;
-    let (kind, many) = collection.kind(slot);
-    if path.len() > 1 && matches!(collection.field(slot).map(|field| &field.check), Some(Check::Relation { .. })) {
-        return Err(format!(
-            "\"{name}\" is a relation; a filter compares its id, fields behind it cannot be named yet"
-        ));
-    }
-    Ok(Resolved { slot, kind, many, consumed: 1 })
+    Ok(Resolved { via: Vec::new(), slot, kind: *kind, many: *many, consumed: 1 })
 }
 
 fn unknown(collection: &Collection, name: &str, visible: impl Fn(usize) -> bool) -> String {

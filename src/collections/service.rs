@@ -180,6 +180,11 @@ impl CollectionService {
                 let detail = format!("{} point at \"{name}\"; delete these fields first", referrers.join(", "));
                 return Err(CollectionError::Conflict(detail));
             }
+            let rules = validate::foreign_rules(&catalog, &def);
+            if !rules.is_empty() {
+                let detail = format!("the rules {} lead to \"{name}\"; change them first", rules.join(", "));
+                return Err(CollectionError::Conflict(detail));
+            }
             let (asker, now) = (asker.clone(), self.clock.now());
             let deleted = self.store.write(move |tx| remove(tx, &asker, catalog.epoch, &def, now)).await;
             if !matches!(deleted, Err(CollectionError::Moved)) {

@@ -6,7 +6,7 @@ use super::{
     catalog::{Catalog, Collection, SYSTEM_FIELDS, split_direction},
     field::{Check, Field},
     model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
-    scope::RuleScope,
+    scope::{RecordScope, Schemas},
 };
 use crate::{expr, kernel::FieldError};
 
@@ -65,7 +65,7 @@ pub(super) fn check(
     if errors.is_empty() {
         let draft = Collection::draft(def.clone(), fields.clone());
         check_indexes(&draft, indexes, &wanted, &mut errors);
-        check_rules(&draft, &def.rules, &mut errors);
+        check_rules(&Drafted { catalog, draft: &draft }, &mut errors);
     }
     if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
 }
@@ -217,12 +217,76 @@ fn describe(field: &FieldDef) -> String {
     if field.kind == "text" { "text (use string with max up to 4096)".into() } else { field.kind.clone() }
 }
 
-fn check_rules(draft: &Collection, rules: &Rules, errors: &mut Vec<FieldError>) {
-    let sources = [&rules.list, &rules.read, &rules.create, &rules.update, &rules.delete];
-    for (name, source) in RULE_PATHS.iter().zip(sources) {
-        let compiled = source.as_deref().map(|source| expr::compile(source, &RuleScope { collection: draft }));
-        if let Some(Err(error)) = compiled {
-            errors.push(FieldError::new(format!("/rules/{name}"), "invalid", error));
+/// The collections as they would be with a draft in the place of the collection of its number.
+#[derive(Debug)]
+struct Drafted<'a> {
+    catalog: &'a Catalog,
+    draft: &'a Collection,
+}
+
+impl Schemas for Drafted<'_> {
+    fn named(&self, name: &str) -> Option<&Collection> {
+        if name == self.draft.def.name {
+            return Some(self.draft);
+        }
+        // Relations still say the old name of a collection that gets a new one.
+        self.catalog.by_name(name).map(|found| if found.number() == self.draft.number() { self.draft } else { found })
+    }
+}
+
+/// Every rule of the draft compiles, and every rule of another collection that led to it still does.
+fn check_rules(schemas: &Drafted<'_>, errors: &mut Vec<FieldError>) {
+    let draft = schemas.draft;
+    for (pointer, source) in rules_of(&draft.def) {
+        if let Err(error) = expr::compile(source, &RecordScope::rule(draft, schemas)) {
+            errors.push(FieldError::new(pointer, "invalid", error));
         }
     }
+    for other in schemas.catalog.sorted().into_iter().filter(|other| other.number() != draft.number()) {
+        for (pointer, source) in rules_of(&other.def) {
+            let before = expr::compile(source, &RecordScope::rule(other, schemas.catalog));
+            let after = expr::compile(source, &RecordScope::rule(other, schemas));
+            if let (Ok(_), Err(error)) = (before, after) {
+                let detail = format!("the rule {pointer} of {} would not hold any more: {error}", other.def.name);
+                errors.push(FieldError::at("fields", "in_use", detail));
+            }
+        }
+    }
+}
+
+/// Every rule of a definition, with where it stands.
+fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
+    let Rules { list, read, create, update, delete } = &def.rules;
+    let of_records = RULE_PATHS.iter().zip([list, read, create, update, delete]);
+    let mut found: Vec<_> =
+        of_records.filter_map(|(name, source)| Some((format!("/rules/{name}"), source.as_deref()?))).collect();
+    for (position, field) in def.fields.iter().enumerate() {
+        let Some(rules) = &field.rules else { continue };
+        for (name, source) in [("read", &rules.read), ("write", &rules.write)] {
+            found.extend(source.as_deref().map(|source| (format!("/fields/{position}/rules/{name}"), source)));
+        }
+    }
+    found
+}
+
+/// The rules of other collections that lead to this one, as `collection/rules/list`.
+pub(super) fn foreign_rules(catalog: &Catalog, def: &CollectionDef) -> Vec<String> {
+    #[derive(Debug)]
+    struct Without<'a>(&'a Catalog, u32);
+    impl Schemas for Without<'_> {
+        fn named(&self, name: &str) -> Option<&Collection> {
+            self.0.by_name(name).map(|found| &**found).filter(|found| found.number() != self.1)
+        }
+    }
+    let mut names = Vec::new();
+    for other in catalog.sorted().into_iter().filter(|other| other.number() != def.number) {
+        let breaks = |source: &str| {
+            let without = Without(catalog, def.number);
+            expr::compile(source, &RecordScope::rule(other, catalog)).is_ok()
+                && expr::compile(source, &RecordScope::rule(other, &without)).is_err()
+        };
+        let broken = rules_of(&other.def).into_iter().filter(|(_, source)| breaks(source));
+        names.extend(broken.map(|(pointer, _)| format!("{}{pointer}", other.def.name)));
+    }
+    names
 }

@@ -167,11 +167,13 @@ impl Default for Auth {
 pub struct Records {
     /// The most records and index entries that one query looks at.
     pub examined_max: u64,
+    /// How many relations a path of a filter, or an expansion, may follow; at most 6.
+    pub relation_depth_max: usize,
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Self { examined_max: 2_000_000 }
+        Self { examined_max: 2_000_000, relation_depth_max: 3 }
     }
 }
 
@@ -233,6 +235,8 @@ impl Config {
         );
         check((8..=128).contains(&self.auth.password_length_min), "auth.password_length_min", "must be from 8 to 128");
         check(self.records.examined_max > 0, "records.examined_max", "must be greater than 0");
+        let depth = self.records.relation_depth_max;
+        check((1..=6).contains(&depth), "records.relation_depth_max", "must be from 1 to 6");
         let format = matches!(self.log.format.as_str(), "auto" | "json" | "pretty");
         check(format, "log.format", "must be auto, json or pretty");
         let level = self.log.level.parse::<tracing_subscriber::EnvFilter>();

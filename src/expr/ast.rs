@@ -37,6 +37,14 @@ pub(super) enum OperandKind {
     Path(String),
     /// `@auth.id`, without the sign.
     Special(String),
+    /// The instant of the evaluation, so many seconds later.
+    Now(i64),
+    /// `any(tags)`, `all(tags)`; with a condition about each record, a condition by itself.
+    Each {
+        all: bool,
+        over: Box<Operand>,
+        inner: Option<Box<Condition>>,
+    },
     Call {
         name: String,
         args: Vec<Operand>,

@@ -18,6 +18,9 @@ impl Expr {
             Self::All(parts) => Self::all(parts.iter().map(|part| part.bound(caller))),
             Self::Any(parts) => Self::any(parts.iter().map(|part| part.bound(caller))),
             Self::Not(inner) => inner.bound(caller).negated(),
+            Self::Each { all, over, of_records, inner } => {
+                build::each(*all, over.clone(), *of_records, inner.bound(caller))
+            }
             Self::Truth(term) if term.is_known() => Self::Constant(self.eval(caller)),
             Self::Truth(term) => Self::Truth(term.bound(caller)),
             Self::Compare { left: first, right: second, .. }
@@ -75,7 +78,7 @@ impl Term {
     /// Whether the caller and the instant decide the term's value.
     fn is_known(&self) -> bool {
         match self {
-            Self::Literal(_) | Self::List(_) | Self::Now => true,
+            Self::Literal(_) | Self::List(_) | Self::Now(_) => true,
             Self::Field(field) => field.root == Root::Auth,
             Self::Call { args, .. } => args.iter().all(Self::is_known),
         }
@@ -106,6 +109,8 @@ impl Values for Caller<'_> {
     fn value(&self, field: &Field) -> Value<'_> {
         self.values.value(field)
     }
+
+    fn each(&self, _: &Field, _: &mut dyn FnMut(&dyn Values) -> bool) {}
 
     fn now(&self) -> Timestamp {
         self.now

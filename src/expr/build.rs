@@ -3,7 +3,7 @@
 use crate::kernel::Scalar;
 
 use super::{
-    CompareOp, Expr, Function, Term, Value,
+    CompareOp, Expr, Field, Function, Root, Term, Value,
     eval::{self, NoValues},
     fit::Fit,
     text,
@@ -127,6 +127,21 @@ pub(super) fn contains(text: Term, needle: Term) -> Expr {
     match (&text, &needle) {
         (Term::Literal(_), Term::Literal(_)) => Expr::Constant(eval::contains(&text, &needle, &NoValues)),
         _ => Expr::Contains { text, needle },
+    }
+}
+
+/// The condition that some of many satisfy the inner one, or all of them.
+pub(super) fn each(all: bool, over: Field, of_records: bool, inner: Expr) -> Expr {
+    match (all, inner) {
+        (true, Expr::Constant(true)) => Expr::Constant(true),
+        (false, Expr::Constant(false)) => Expr::Constant(false),
+        // One value of many that equals a literal: what an index over the field serves.
+        (false, Expr::Compare { left: Term::Field(item), op: CompareOp::Eq, right: Term::Literal(scalar) })
+            if !of_records && item.root == Root::Value && !scalar.is_null() =>
+        {
+            Expr::In { item: Term::Literal(scalar), list: Term::Field(over) }
+        }
+        (all, inner) => Expr::Each { all, over, of_records, inner: Box::new(inner) },
     }
 }
 

@@ -19,6 +19,7 @@ impl Expr {
             Self::Contains { text, needle } => contains(text, needle, values),
             Self::In { item, list } => is_in(item, list, values),
             Self::Truth(term) => matches!(term.value(values), Value::Bool(true)),
+            Self::Each { all, over, of_records, inner } => each(*all, over, *of_records, inner, values),
         }
     }
 }
@@ -30,7 +31,7 @@ impl Term {
             Self::Literal(scalar) => scalar.into(),
             Self::List(items) => Value::Many(items.iter().map(Value::from).collect()),
             Self::Field(field) => values.value(field),
-            Self::Now => Value::DateTime(values.now()),
+            Self::Now(seconds) => later(values.now(), *seconds),
             Self::Call { function, args } => function.apply(args, values),
         }
     }
@@ -45,7 +46,7 @@ impl Term {
         match self {
             Self::Field(field) => field.root == Root::Auth,
             Self::Call { args, .. } => args.iter().any(Self::is_of_caller),
-            Self::Literal(_) | Self::List(_) | Self::Now => false,
+            Self::Literal(_) | Self::List(_) | Self::Now(_) => false,
         }
     }
 
@@ -111,6 +112,45 @@ fn is_in(item: &Term, list: &Term, values: &dyn Values) -> bool {
     }
 }
 
+fn later(instant: Timestamp, seconds: i64) -> Value<'static> {
+    instant.checked_add(jiff::SignedDuration::from_secs(seconds)).map_or(Value::Null, Value::DateTime)
+}
+
+/// Looks at each until one decides.
+fn each(all: bool, over: &Field, of_records: bool, inner: &Expr, values: &dyn Values) -> bool {
+    let mut decided = false;
+    let mut decides = |item: &dyn Values| {
+        decided = inner.eval(item) != all;
+        !decided
+    };
+    if of_records {
+        values.each(over, &mut decides);
+    } else if let Value::Many(items) = values.value(over) {
+        items.iter().all(|item| decides(&Item { item, outer: values }));
+    }
+    decided != all
+}
+
+/// One value of many, and all that is around it.
+struct Item<'a> {
+    item: &'a Value<'a>,
+    outer: &'a dyn Values,
+}
+
+impl Values for Item<'_> {
+    fn value(&self, field: &Field) -> Value<'_> {
+        if field.root == Root::Value { self.item.borrowed() } else { self.outer.value(field) }
+    }
+
+    fn each(&self, over: &Field, visit: &mut dyn FnMut(&dyn Values) -> bool) {
+        self.outer.each(over, visit);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.outer.now()
+    }
+}
+
 /// No values at all, for folding what reads none.
 pub(super) struct NoValues;
 
@@ -118,6 +158,8 @@ impl Values for NoValues {
     fn value(&self, _: &Field) -> Value<'_> {
         Value::Null
     }
+
+    fn each(&self, _: &Field, _: &mut dyn FnMut(&dyn Values) -> bool) {}
 
     fn now(&self) -> Timestamp {
         Timestamp::UNIX_EPOCH

@@ -18,6 +18,8 @@ pub(super) enum Token<'s> {
     Special(&'s str),
     /// Digits, without a sign.
     Number(&'s str),
+    /// `30d`: how many of which unit.
+    Duration(i64),
     /// What stood in quotes.
     Text(String),
     Symbol(Symbol),
@@ -31,12 +33,16 @@ pub(super) enum Symbol {
     OpenList,
     CloseList,
     Comma,
+    Plus,
     Minus,
     Or,
     And,
     Not,
     Compare(Comparison),
 }
+
+/// The most units of a duration.
+const DURATION_MAX: i64 = 1_000_000;
 
 /// A token and the byte at which it begins.
 pub(super) type Lexed<'s> = (usize, Token<'s>);
@@ -61,6 +67,7 @@ const SYMBOLS: &[(&str, std::result::Result<Symbol, &str>)] = &[
     ("[", Ok(Symbol::OpenList)),
     ("]", Ok(Symbol::CloseList)),
     (",", Ok(Symbol::Comma)),
+    ("+", Ok(Symbol::Plus)),
     ("-", Ok(Symbol::Minus)),
     ("|", Err(r#"use "||" for or, not "|""#)),
     ("&", Err(r#"use "&&" for and, not "&""#)),
@@ -95,7 +102,10 @@ fn token(first: char, rest: &str) -> std::result::Result<(Token<'_>, usize), Fau
             let path = path(rest, 1)?;
             Ok((Token::Special(path), path.len() + 1))
         }
-        '0'..='9' => number(rest).map(|text| (Token::Number(text), text.len())),
+        '0'..='9' => match duration(rest) {
+            Some((seconds, length)) => Ok((Token::Duration(seconds), length)),
+            None => number(rest).map(|text| (Token::Number(text), text.len())),
+        },
         _ if is_letter(first) => match path(rest, 0)? {
             "in" => Ok((Token::Symbol(Symbol::Compare(In)), 2)),
             path => Ok((Token::Path(path), path.len())),
@@ -121,6 +131,25 @@ fn path(source: &str, start: usize) -> std::result::Result<&str, Fault> {
         at += name.len() + 1;
     }
     Ok(path)
+}
+
+/// Reads whole weeks, days, hours, minutes or seconds, as in `7d`; in seconds, with the length of the text.
+fn duration(source: &str) -> Option<(i64, usize)> {
+    let end = source.find(|char: char| !char.is_ascii_digit())?;
+    let (digits, rest) = source.split_at_checked(end)?;
+    let unit = match rest.chars().next()? {
+        'w' => 604_800,
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        's' => 1,
+        _ => return None,
+    };
+    if rest.chars().nth(1).is_some_and(|char| is_letter(char) || char.is_ascii_digit() || char == '.') {
+        return None;
+    }
+    let count: i64 = digits.parse().ok().filter(|count| *count <= DURATION_MAX)?;
+    Some((count * unit, end + 1))
 }
 
 /// Reads digits, then perhaps a fraction and an exponent.
@@ -155,6 +184,7 @@ impl fmt::Display for Token<'_> {
             Self::Path(path) => write!(f, "{path:?}"),
             Self::Special(path) => write!(f, "\"@{path}\""),
             Self::Number(_) => f.write_str("a number"),
+            Self::Duration(_) => f.write_str("a duration"),
             Self::Text(_) => f.write_str("text"),
             Self::Symbol(Symbol::Compare(In)) => f.write_str("\"in\""),
             Self::Symbol(symbol) => {

@@ -10,6 +10,8 @@
 //! - an absent value *of the caller* equals only the literal `null`. So `author = @auth.id` never opens a record without
 //!   an author to a guest, who has no id.
 //! - Numbers compare by their exact value, whatever their kinds.
+//! - Many values are never compared as if they were one: `any(tags) = "x"` and `all(tags) != "x"` say which is meant, and
+//!   `any(comments_via_post, approved && author = @auth.id)` holds when one and the same record satisfies all of it.
 //!
 //! Hostile input is bounded by the four constants below, so no expression can exhaust the stack or stall a scan.
 
@@ -37,7 +39,7 @@ pub use error::ExprError;
 pub use function::Function;
 pub use number::normalise;
 pub use scope::{Resolved, Scope};
-pub use tree::{CompareOp, Expr, Field, Kind, Root, Term};
+pub use tree::{CompareOp, Expr, Field, Hop, Kind, Root, Term};
 pub use value::{Value, Values};
 
 /// The greatest length of a source, in bytes.

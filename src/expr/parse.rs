@@ -125,7 +125,11 @@ impl Parser<'_> {
             return Err(ExprError::new(position, format!("the expression has more than {OPERANDS_MAX} operands")));
         }
         let kind = match self.tokens.next() {
+            Some((_, Token::Path(word @ ("any" | "all")))) if self.next_is(Symbol::Open) => {
+                self.each(word, position)?
+            }
             Some((_, Token::Path(name))) if self.next_is(Symbol::Open) => self.call(name, position)?,
+            Some((_, Token::Special("now"))) => self.now()?,
             Some((_, Token::Special(path))) => OperandKind::Special(path.to_owned()),
             Some((_, Token::Path(path))) if !is_word(path) => {
                 self.refuse_not(path, position)?;
@@ -193,6 +197,38 @@ impl Parser<'_> {
             }
         }
         Ok(OperandKind::Call { name: name.to_owned(), args })
+    }
+
+    /// What follows `any` or `all`: the many in parentheses, perhaps with a condition about each.
+    fn each(&mut self, word: &str, position: usize) -> Result<OperandKind> {
+        self.tokens.next();
+        let over = Box::new(self.nested(position, Self::operand)?);
+        let mut inner = None;
+        if self.take(Symbol::Comma) {
+            inner = Some(Box::new(self.nested(position, Self::any)?));
+        }
+        match self.tokens.next() {
+            Some((_, Token::Symbol(Symbol::Close))) => Ok(OperandKind::Each { all: word == "all", over, inner }),
+            Some((at, token)) => Err(ExprError::new(at, format!(r#"expected ")" behind {word}(…, found {token}"#))),
+            None => Err(ExprError::new(self.end, r#"expected ")", found the end"#)),
+        }
+    }
+
+    /// What follows `@now`: perhaps a duration before or after it.
+    fn now(&mut self) -> Result<OperandKind> {
+        let sign = match (self.take(Symbol::Plus), self.next_is(Symbol::Minus)) {
+            (true, _) => 1,
+            (false, true) => {
+                self.tokens.next();
+                -1
+            }
+            (false, false) => return Ok(OperandKind::Now(0)),
+        };
+        match self.tokens.next() {
+            Some((_, Token::Duration(seconds))) => Ok(OperandKind::Now(sign * seconds)),
+            Some((at, token)) => Err(ExprError::new(at, format!("expected a duration such as 7d, found {token}"))),
+            None => Err(ExprError::new(self.end, "expected a duration such as 7d, found the end")),
+        }
     }
 
     /// Takes a comma, or tells that it or `close` was expected.

@@ -3,6 +3,8 @@
 //! Its invariants are kept by `build`; code outside makes expressions by [`compile`](super::compile), [`Expr::all`],
 //! [`Expr::any`] and [`Expr::negated`].
 
+use std::sync::Arc;
+
 use crate::kernel::Scalar;
 
 use super::Function;
@@ -18,6 +20,25 @@ pub enum Root {
     Body,
     /// The record before the change: `@old.x`.
     Old,
+    /// One of the records that [`Expr::Each`] looks at.
+    Item,
+    /// One of the values that [`Expr::Each`] looks at.
+    Value,
+}
+
+/// A step from a record to those that it points at, or that point at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The collection to which it leads, by a number that the [`Scope`](super::Scope) knows.
+    pub to: u32,
+    /// The relation: a field of the record when it leads forward, of the records that it leads to when it leads back.
+    pub slot: usize,
+    /// Whether it leads from a record to those that point at it.
+    pub back: bool,
+    /// Whether it may lead to more than one record.
+    pub many: bool,
+    /// What a record that it leads to must satisfy to be seen; one that does not is as if it were not there.
+    pub guard: Option<Arc<Expr>>,
 }
 
 /// The kind of a value.
@@ -69,6 +90,8 @@ impl Kind {
 pub struct Field {
     /// Whose field it is.
     pub root: Root,
+    /// The steps from that record to the one that has the value; empty for a field of its own.
+    pub via: Vec<Hop>,
     /// Where the [`Scope`](super::Scope) says that its value is found.
     pub slot: usize,
     /// The kind of its value, or of each value when there are many.
@@ -128,8 +151,8 @@ pub enum Term {
     List(Vec<Scalar>),
     /// A value to read.
     Field(Field),
-    /// The instant of the evaluation.
-    Now,
+    /// The instant of the evaluation, so many seconds later.
+    Now(i64),
     /// A function of other terms.
     Call {
         /// Which function.
@@ -156,7 +179,7 @@ impl Term {
             },
             Self::List(_) => Kind::Json,
             Self::Field(field) => field.kind,
-            Self::Now => Kind::DateTime,
+            Self::Now(_) => Kind::DateTime,
             Self::Call { function, .. } => function.result(),
         }
     }
@@ -165,7 +188,7 @@ impl Term {
         match self {
             Self::Field(field) => f(field),
             Self::Call { args, .. } => args.iter().for_each(|arg| arg.for_each_field(f)),
-            Self::Literal(_) | Self::List(_) | Self::Now => {}
+            Self::Literal(_) | Self::List(_) | Self::Now(_) => {}
         }
     }
 }
@@ -210,6 +233,17 @@ pub enum Expr {
     },
     /// The term is true; false when it is absent or, in JSON, something else.
     Truth(Term),
+    /// Some value or record of many satisfies the inner condition, or all of them do. Of none, all do.
+    Each {
+        /// Whether all must.
+        all: bool,
+        /// The values; of records, the field that leads to them.
+        over: Field,
+        /// Whether the inner condition judges the records, and not the values.
+        of_records: bool,
+        /// The condition, in which [`Root::Item`] stands for the record or [`Root::Value`] for the value.
+        inner: Box<Expr>,
+    },
 }
 
 impl Expr {
@@ -220,6 +254,10 @@ impl Expr {
             Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.for_each_field(f)),
             Self::Not(inner) => inner.for_each_field(f),
             Self::Truth(term) => term.for_each_field(f),
+            Self::Each { over, inner, .. } => {
+                f(over);
+                inner.for_each_field(f);
+            }
             Self::Compare { left: first, right: second, .. }
             | Self::Contains { text: first, needle: second }
             | Self::In { item: first, list: second } => {

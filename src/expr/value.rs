@@ -38,11 +38,24 @@ pub trait Values {
     /// The value of a field; of the field's kind, or null.
     fn value(&self, field: &Field) -> Value<'_>;
 
+    /// Shows each record that `over` leads to, with its fields under [`Root::Item`](super::Root::Item), until `visit` answers
+    /// false.
+    fn each(&self, over: &Field, visit: &mut dyn FnMut(&dyn Values) -> bool);
+
     /// The instant of the evaluation.
     fn now(&self) -> Timestamp;
 }
 
 impl Value<'_> {
+    /// The same value, borrowed from this one.
+    pub(super) fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Str(text) => Value::Str(Cow::Borrowed(text)),
+            Self::Many(items) => Value::Many(items.iter().map(Value::borrowed).collect()),
+            other => other.clone(),
+        }
+    }
+
     /// How two values compare; nothing when they are of kinds that do not, or one is null or many.
     pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
         Some(match (self, other) {

@@ -114,6 +114,9 @@ fn page_json(page: &Page) -> Vec<u8> {
         Some(cursor) => out.extend_from_slice(format!("\"{cursor}\"").as_bytes()),
         None => out.extend_from_slice(b"null"),
     }
+    if let Some(page) = page.page {
+        out.extend_from_slice(format!(",\"page\":{page}").as_bytes());
+    }
     if let Some(total) = page.total {
         out.extend_from_slice(format!(",\"total\":{total}").as_bytes());
     }

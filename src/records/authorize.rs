@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     RecordError,
-    input::Draft,
-    prepare::Prepared,
+    input::{Draft, Members},
     service::{Caller, not_found},
     view::View,
 };
@@ -13,6 +12,7 @@ use crate::{
     access::{Action, AuthValues},
     collections::{Collection, Slots, catalog::CompiledRules, read_head, system},
     expr::Expr,
+    kernel::FieldError,
 };
 
 /// What the caller's roles and the collection's rules open.
@@ -45,44 +45,82 @@ pub(super) fn open(
     }
 }
 
-pub(super) fn check_creation(
-    opening: &Opening,
-    collection: &Collection,
-    draft: &Draft,
-    prepared: &Prepared,
-    now: Timestamp,
-) -> Result<(), RecordError> {
+/// Refuses a new record that the rule does not open.
+pub(super) fn check_creation(opening: &Opening, view: View<'_>) -> Result<(), RecordError> {
     let Opening::Matching(rule) = opening else { return Ok(()) };
-    let slots = Slots::read(collection, prepared.new.as_deref().unwrap_or_default())?;
-    let body = draft.slots(collection);
-    let view = View { body: Some(&body), ..View::of(collection, &slots, now) };
-    if rule.eval(&view) { Ok(()) } else { Err(RecordError::Forbidden(collection.def.name.clone())) }
+    if view.satisfies(rule)? { Ok(()) } else { Err(RecordError::Forbidden(view.collection.def.name.clone())) }
 }
 
 /// Refuses a change of a stored record: as forbidden to who may see it, as not found to who may not.
 pub(super) fn check_write(
     caller: &Caller,
-    collection: &Collection,
     action: Action,
     rule: impl Fn(&CompiledRules) -> &Option<Expr>,
     view: View<'_>,
     id: &str,
 ) -> Result<(), RecordError> {
-    let allowed = match open(caller, collection, action, rule, view.now) {
-        Ok(Opening::All) => true,
-        Ok(Opening::Matching(rule)) => rule.eval(&view),
-        Err(RecordError::Forbidden(_)) => false,
-        Err(other) => return Err(other),
-    };
-    if allowed {
+    let collection = view.collection;
+    if opens(open(caller, collection, action, rule, view.now), view)? {
         return Ok(());
     }
-    let visible = match open(caller, collection, Action::Read, |rules| &rules.read, view.now) {
-        Ok(Opening::All) => true,
-        Ok(Opening::Matching(rule)) => rule.eval(&view),
-        Err(_) => false,
-    };
+    let visible = opens(open(caller, collection, Action::Read, |rules| &rules.read, view.now), view)?;
     if visible { Err(RecordError::Forbidden(collection.def.name.clone())) } else { Err(not_found(collection, id)) }
+}
+
+fn opens(opening: Result<Opening, RecordError>, view: View<'_>) -> Result<bool, RecordError> {
+    match opening {
+        Ok(Opening::All) => Ok(true),
+        Ok(Opening::Matching(rule)) => view.satisfies(&rule),
+        Err(RecordError::Forbidden(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// Refuses values of single fields that the caller may not give; each is named. A value that stays as it is, or that a
+/// new record would have anyway, is nobody's doing.
+pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view: View<'_>) -> Result<(), RecordError> {
+    let collection = view.collection;
+    if collection.rules.fields.is_empty() || caller.principal.may(&collection.def.name, action) {
+        return Ok(());
+    }
+    let auth = AuthValues { principal: &caller.principal, now: view.now };
+    let mut errors = Vec::new();
+    for field in &collection.rules.fields {
+        let Some(rule) = &field.write else { continue };
+        let own = collection.field(field.slot);
+        let default = own.map(|own| own.default.as_str());
+        let before = view.old.map_or(default, |old| old.get(field.slot).or(default));
+        let Some(value) = draft.value(field.slot).filter(|value| Some(*value) != before) else { continue };
+        debug_assert!(!value.is_empty(), "a canonical value has text");
+        if !view.satisfies(&rule.bind(&auth, view.now))? {
+            let name = collection.slot_name(field.slot);
+            errors.push(FieldError::at(name, "forbidden", "you may not give or change this field here"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(RecordError::FieldsForbidden(errors)) }
+}
+
+/// Lets fields stay that a whole record does not name and that its sender does not see or may not write: it says nothing
+/// about them.
+pub(super) fn keep_unseen(
+    caller: &Caller,
+    collection: &Collection,
+    members: &Members<'_>,
+    draft: &mut Draft,
+    now: Timestamp,
+) {
+    let auth = AuthValues { principal: &caller.principal, now };
+    let open = |rule: &Option<Expr>, action| {
+        let by_rule = |rule: &Expr| rule.bind(&auth, now) == Expr::Constant(true);
+        caller.principal.may(&collection.def.name, action) || rule.as_ref().is_none_or(by_rule)
+    };
+    for field in &collection.rules.fields {
+        let named = members.iter().any(|(name, _)| *name == collection.slot_name(field.slot));
+        let open = open(&field.read, Action::Read) && open(&field.write, Action::Update);
+        if !named && !open {
+            draft.forget(field.slot);
+        }
+    }
 }
 
 /// Refuses a user who, by a rule, may write users, but not what gives rights. Only a permission opens that.

@@ -23,6 +23,9 @@ pub enum RecordError {
     /// The caller may not do this.
     #[error("your roles and the rules of {0} do not allow this")]
     Forbidden(String),
+    /// The caller may not give these fields.
+    #[error("your roles and the rules of single fields do not allow this; see errors")]
+    FieldsForbidden(Vec<FieldError>),
     /// Values do not fit; every fault is named.
     #[error("the record is not valid; see errors")]
     Invalid(Vec<FieldError>),
@@ -62,7 +65,7 @@ impl DomainError for RecordError {
     fn code(&self) -> Code {
         match self {
             Self::NoCollection(_) | Self::NotFound { .. } => Code::NotFound,
-            Self::Forbidden(_) => Code::Forbidden,
+            Self::Forbidden(_) | Self::FieldsForbidden(_) => Code::Forbidden,
             Self::Invalid(_) => Code::ValidationFailed,
             Self::Body(_) => Code::InvalidJson,
             Self::IdInUse(_) | Self::Referenced(_) | Self::Moved => Code::Conflict,
@@ -77,7 +80,7 @@ impl DomainError for RecordError {
 
     fn field_errors(&self) -> &[FieldError] {
         match self {
-            Self::Invalid(errors) | Self::Parameters(errors) => errors,
+            Self::Invalid(errors) | Self::Parameters(errors) | Self::FieldsForbidden(errors) => errors,
             _ => &[],
         }
     }

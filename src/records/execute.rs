@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use super::{
     RecordError,
     plan::{Path, Plan, SortTerm},
+    query::LIMIT_MAX,
+    related::Related,
     view::{View, slots_read},
 };
 use crate::{
@@ -46,6 +48,7 @@ pub(super) struct Run<'r> {
     pub(super) snapshot: &'r Snapshot,
     pub(super) collection: &'r Collection,
     pub(super) plan: &'r Plan,
+    pub(super) related: &'r dyn Related,
     pub(super) now: Timestamp,
     /// The order that is asked for, for the text of an error.
     pub(super) sort: &'r [SortTerm],
@@ -55,14 +58,20 @@ pub(super) struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// The first `limit` records after a position, in the order of `sort`.
+    /// The first `limit` records after a position and `offset` others, in the order of `sort`.
     pub(super) fn page(
         &mut self,
         sort: &[SortTerm],
         after: Option<&[u8]>,
+        offset: usize,
         limit: usize,
     ) -> Result<Vec<Found>, RecordError> {
-        if self.plan.ordered { self.stream(sort, after, limit) } else { self.top(sort, after, limit) }
+        if self.plan.ordered {
+            return self.stream(sort, after, offset, limit);
+        }
+        let mut found = self.top(sort, after, offset + limit)?;
+        found.drain(..offset.min(found.len()));
+        Ok(found)
     }
 
     /// How many records match.
@@ -90,10 +99,21 @@ impl Run<'_> {
         if self.plan.path == Path::Records { DATA } else { INDEX }
     }
 
-    fn stream(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
+    fn stream(
+        &mut self,
+        sort: &[SortTerm],
+        after: Option<&[u8]>,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Found>, RecordError> {
         let after = after.map(|position| self.seek(sort, position)).transpose()?;
         let mut found = Vec::with_capacity(limit.min(64));
+        let mut passed = 0;
         self.matching(after.as_deref(), &mut |_, record| {
+            if passed < offset {
+                passed += 1;
+                return Ok(ControlFlow::Continue(()));
+            }
             found.push(Found { record: record.to_vec() });
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
@@ -102,7 +122,7 @@ impl Run<'_> {
 
     fn top(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
         let (collection, tie) = (self.collection, self.plan.tie);
-        let mut heap: BinaryHeap<(Position, Vec<u8>)> = BinaryHeap::with_capacity(limit + 1);
+        let mut heap: BinaryHeap<(Position, Vec<u8>)> = BinaryHeap::with_capacity(limit.min(LIMIT_MAX) + 1);
         self.matching(None, &mut |_, record| {
             let position = position(collection, sort, tie, record)?;
             let worse = heap.len() >= limit && heap.peek().is_some_and(|(worst, ..)| position >= *worst);
@@ -126,14 +146,14 @@ impl Run<'_> {
     ) -> Result<(), RecordError> {
         let (collection, plan, snapshot) = (self.collection, self.plan, self.snapshot);
         let wanted = slots_read(&plan.residual);
-        let (mut examined, stopped, now) = (0, Cell::new(false), self.now);
+        let (mut examined, stopped, related, now) = (0, Cell::new(false), self.related, self.now);
         let mut judge = |id: &str, record: &[u8]| -> Result<ControlFlow<()>, RecordError> {
             // A record that the background work has not come to is judged in the form that it will have.
             let fresh = if collection.def.rewriting { rewrite(collection, record)? } else { None };
             let record = fresh.as_deref().unwrap_or(record);
             if plan.residual != Expr::Constant(true) {
                 let slots = Slots::read_some(collection, record, Some(&wanted))?;
-                if !plan.residual.eval(&View::of(collection, &slots, now)) {
+                if !View::of(collection, &slots, related, now).satisfies(&plan.residual)? {
                     return Ok(ControlFlow::Continue(()));
                 }
             }
@@ -209,7 +229,7 @@ fn too_much(collection: &Collection, plan: &Plan, sort: &[SortTerm], max: u64) -
     let mut names = Vec::new();
     plan.residual.for_each_field(&mut |field| {
         // The residual holds the rule too, whose hidden fields are not told.
-        let told = field.root == Root::Record && collection.is_visible(field.slot);
+        let told = field.root == Root::Record && field.via.is_empty() && collection.is_visible(field.slot);
         if told && !names.contains(&field.name) {
             names.push(field.name.clone());
         }

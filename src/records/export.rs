@@ -9,14 +9,16 @@ use jiff::Timestamp;
 use super::{
     RecordError, RecordService,
     authorize::{Opening, open},
+    related::Reach,
     service::{Caller, find},
-    show::show,
+    show::{Light, Shape, show},
+    sight::CallerSight,
     view::View,
 };
 use crate::{
-    access::{Action, AuthValues},
-    collections::{Collection, FilterScope, Slots, layout},
-    expr::{self, Expr},
+    access::Action,
+    collections::{Catalog, Collection, Slots, layout},
+    expr::Expr,
     store::{Snapshot, Store},
 };
 
@@ -26,7 +28,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 struct Export {
     store: Store,
     snapshot: Snapshot,
+    catalog: Arc<Catalog>,
     collection: Arc<Collection>,
+    shape: Shape,
     filter: Expr,
     now: Timestamp,
 }
@@ -46,16 +50,14 @@ impl RecordService {
         let collection = Arc::clone(find(&catalog, collection)?);
         let now = self.clock.now();
         let opening = open(caller, &collection, Action::List, |rules| &rules.list, now)?;
-        let filter = match filter.trim() {
-            "" => Expr::Constant(true),
-            source => expr::compile(source, &FilterScope { collection: &collection }).map_err(RecordError::Filter)?,
-        };
-        let filter = filter.bind(&AuthValues { principal: &caller.principal, now }, now);
+        let asking = self.asking(caller, &catalog, &collection, now);
+        let filter = asking.bound(&asking.filter(filter)?);
+        let shape = Shape::whole(CallerSight { caller, now }.mask(&collection));
         let filter = match opening {
             Opening::All => filter,
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
-        let export = Arc::new(Export { store: self.store.clone(), snapshot, collection, filter, now });
+        let export = Arc::new(Export { store: self.store.clone(), snapshot, catalog, collection, shape, filter, now });
         Ok(stream::try_unfold(Some(String::new()), move |from| {
             let export = Arc::clone(&export);
             async move {
@@ -73,17 +75,19 @@ impl Export {
     fn chunk(&self, from: &str) -> Result<(Vec<u8>, Option<String>), RecordError> {
         let mut out = Vec::with_capacity(CHUNK_BYTES + 4096);
         let mut next = None;
+        let related = Reach::new(&self.snapshot, &self.catalog);
+        let light = Light { related: &related, now: self.now };
         layout::scan_records::<RecordError>(&self.snapshot, self.collection.number(), from, &mut |id, record| {
             if id == from {
                 return Ok(ControlFlow::Continue(()));
             }
             if self.filter != Expr::Constant(true) {
                 let slots = Slots::read(&self.collection, record)?;
-                if !self.filter.eval(&View::of(&self.collection, &slots, self.now)) {
+                if !View::of(&self.collection, &slots, &related, self.now).satisfies(&self.filter)? {
                     return Ok(ControlFlow::Continue(()));
                 }
             }
-            out.extend_from_slice(&show(&self.collection, record.to_vec(), None)?);
+            out.extend_from_slice(&show(&self.collection, record.to_vec(), &self.shape, light)?);
             out.push(b'\n');
             if out.len() < CHUNK_BYTES {
                 return Ok(ControlFlow::Continue(()));

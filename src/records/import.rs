@@ -6,17 +6,19 @@ use serde::Serialize;
 
 use super::{
     RecordError, RecordService,
-    authorize::{Opening, check_creation, check_rights, check_write, open},
+    authorize::{check_fields, check_rights, check_write, open},
     coerce::coerce,
-    input::{self, Draft, Intent},
+    input::{self, Draft},
     prepare::{self, Prepared},
+    related::Reach,
     service::{Caller, find},
     view::View,
     write::{self, Context, LateEntries},
+    writing::Creation,
 };
 use crate::{
     access::Action,
-    collections::{Catalog, Collection, Slots},
+    collections::{Collection, Slots},
     kernel::{DomainError as _, FieldError},
     store::{StoreError, Tx},
 };
@@ -90,15 +92,21 @@ impl RecordService {
     ) -> Result<ImportReport, RecordError> {
         let lines = split_lines(lines)?;
         for _ in 0..TRIES {
-            let (_, catalog) = self.catalogs.current()?;
+            let (snapshot, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find(&catalog, collection)?);
             let now = self.clock.now();
+            let fresh_id = || self.ids.next(now).to_string();
             let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;
             let mut report = ImportReport::default();
             let mut ready = Vec::with_capacity(lines.len());
             for (number, line) in &lines {
-                match self.ready(caller, &catalog, &collection, &opening, *number, line) {
-                    Ok(line) => ready.push(line),
+                let made = input::members(line).and_then(|members| {
+                    let members = coerce(&collection, members);
+                    let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
+                    creation.prepare_opened(&opening, &snapshot, &catalog, &collection, now)
+                });
+                match made {
+                    Ok((id, draft, prepared)) => ready.push(Line { number: *number, id, draft, prepared }),
                     Err(RecordError::Store(fault)) => return Err(fault.into()),
                     Err(error) => report.rejected.push(Rejected::new(*number, &error)),
                 }
@@ -118,25 +126,6 @@ impl RecordService {
             }
         }
         Err(RecordError::Moved)
-    }
-
-    fn ready(
-        &self,
-        caller: &Caller,
-        catalog: &Catalog,
-        collection: &Collection,
-        opening: &Opening,
-        number: usize,
-        line: &[u8],
-    ) -> Result<Line, RecordError> {
-        let now = self.clock.now();
-        let members = coerce(collection, input::members(line)?);
-        let draft = input::check(collection, &members, Intent::Create, None)?;
-        check_rights(caller, collection, Action::Create, &draft, None)?;
-        let id = draft.id.as_ref().map_or_else(|| self.ids.next(now), Clone::clone).to_string();
-        let prepared = prepare::creation(catalog, collection, &draft, &id, now)?;
-        check_creation(opening, collection, &draft, &prepared, now)?;
-        Ok(Line { number, id, draft, prepared })
     }
 }
 
@@ -193,9 +182,13 @@ fn write_line(
         Some(old) => {
             let slots = Slots::read(collection, &old)?;
             let body = line.draft.slots(collection);
-            let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, context.now) };
-            check_write(caller, collection, Action::Update, |rules| &rules.update, view, &line.id)?;
+            let related = Reach::new(tx, context.catalog);
+            let view =
+                View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, &related, context.now) };
+            check_write(caller, Action::Update, |rules| &rules.update, view, &line.id)?;
             check_rights(caller, collection, Action::Update, &line.draft, Some(&slots))?;
+            check_fields(caller, Action::Update, &line.draft, view)?;
+            drop(related);
             drop(slots);
             let prepared = prepare::change(context.catalog, collection, &line.draft, old, context.now)?;
             write::apply(tx, context, collection, &line.id, &prepared)

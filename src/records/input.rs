@@ -87,6 +87,13 @@ impl Draft {
         self.values.get(slot.checked_sub(FIRST_FIELD)?)?.as_deref()
     }
 
+    /// Says nothing about a field.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        if let Some(place) = slot.checked_sub(FIRST_FIELD).and_then(|position| self.values.get_mut(position)) {
+            *place = None;
+        }
+    }
+
     /// The values as slots, for expressions on `@request.body`.
     pub(super) fn slots(&self, collection: &Collection) -> Slots<'_> {
         let mut slots = Slots::empty(collection.slot_count());

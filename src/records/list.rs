@@ -10,12 +10,14 @@ use super::{
     execute::{self, Effort, Found, Run},
     plan::{self, Path, Plan},
     query::Query,
+    related::Reach,
     service::{Limits, Page},
-    show::show,
+    show::{Light, show},
     slice::Slices,
+    view::is_local,
 };
 use crate::{
-    collections::Collection,
+    collections::{Catalog, Collection},
     expr::Expr,
     store::{Epoch, Snapshot},
 };
@@ -25,6 +27,7 @@ const INLINE_EXAMINED_MAX: u64 = 2_048;
 
 /// A list that is ready to run.
 pub(super) struct Listing {
+    pub(super) catalog: Arc<Catalog>,
     pub(super) collection: Arc<Collection>,
     pub(super) filter: Expr,
     pub(super) query: Query,
@@ -71,10 +74,12 @@ impl Listing {
     fn run_within(&self, snapshot: &Snapshot, plan: &Plan, limits: Limits) -> Result<Page, RecordError> {
         let (collection, query) = (&*self.collection, &self.query);
         if self.filter == Expr::Constant(false) {
-            return Ok(Page { items: Vec::new(), next_cursor: None, total: query.total.then_some(0), explain: None });
+            let total = query.total.then_some(0);
+            return Ok(Page { items: Vec::new(), next_cursor: None, page: query.page, total, explain: None });
         }
         let (mut found, effort) = self.with(snapshot, plan, limits, |run| {
-            run.page(&query.sort, query.after.as_ref().map(|after| after.position.as_slice()), query.limit + 1)
+            let after = query.after.as_ref().map(|after| after.position.as_slice());
+            run.page(&query.sort, after, query.offset, query.limit + 1)
         })?;
         let more = found.len() > query.limit;
         found.truncate(query.limit);
@@ -86,14 +91,17 @@ impl Listing {
         };
         let total = if query.total { Some(self.count(snapshot)?) } else { None };
         let explain = query.explain.then(|| explain(collection, plan, effort));
-        let items = found.into_iter().map(|Found { record, .. }| show(collection, record, query.fields.as_deref()));
-        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, total, explain })
+        let related = Reach::new(snapshot, &self.catalog);
+        let light = Light { related: &related, now: self.now };
+        let items = found.into_iter().map(|Found { record, .. }| show(collection, record, &query.shape, light));
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, page: query.page, total, explain })
     }
 
     /// The page, if it is found by looking at a few records only.
     pub(super) fn run_inline(&self, snapshot: &Snapshot, plan: &Plan) -> Option<Result<Page, RecordError>> {
-        let short = plan.ordered && !self.query.total && (plan.residual == Expr::Constant(true) || plan.fixed > 0);
-        let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max) };
+        let bounded = plan.residual == Expr::Constant(true) || (plan.fixed > 0 && is_local(&plan.residual));
+        let short = plan.ordered && !self.query.total && bounded && !self.query.shape.follows_back();
+        let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max), ..self.limits };
         if !short {
             return None;
         }
@@ -107,7 +115,8 @@ impl Listing {
         let collection = self.collection.number();
         let key = TotalKey {
             collection,
-            seq: snapshot.collection_seq(collection),
+            // What is behind relations may change without the collection.
+            seq: if is_local(&self.filter) { snapshot.collection_seq(collection) } else { snapshot.seq() },
             epoch: snapshot.epoch(Epoch::Schema),
             filter: format!("{:?}", self.filter),
         };
@@ -132,10 +141,12 @@ impl Listing {
         work: impl FnOnce(&mut Run<'_>) -> Result<R, RecordError>,
     ) -> Result<(R, Effort), RecordError> {
         let examined_max = limits.examined_max;
+        let related = Reach::new(snapshot, &self.catalog);
         let mut run = Run {
             snapshot,
             collection: &self.collection,
             plan,
+            related: &related,
             now: self.now,
             sort: &self.query.sort,
             examined_max,

@@ -2,6 +2,7 @@
 //! check in the same transaction, importing and exporting.
 
 pub mod api;
+mod asking;
 mod authorize;
 mod coerce;
 mod error;
@@ -14,13 +15,16 @@ pub mod openapi;
 mod plan;
 mod prepare;
 mod query;
+mod related;
 mod service;
 mod show;
+mod sight;
 mod slice;
 #[cfg(test)]
 mod tests;
 mod view;
 mod write;
+mod writing;
 
 pub use error::RecordError;
 pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};

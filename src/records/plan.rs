@@ -5,7 +5,7 @@
 
 use crate::{
     collections::{Collection, Index, Slot, catalog::ID, layout},
-    expr::{CompareOp, Expr, Root, Term},
+    expr::{CompareOp, Expr, Field, Root, Term},
     kernel::Scalar,
     store::{
         Scan,
@@ -116,7 +116,7 @@ fn constraint(collection: &Collection, place: usize, condition: &Expr) -> Option
     match condition {
         Expr::Compare { left: Term::Field(field), op, right: Term::Literal(value) } => {
             let exact = value.is_null() || Term::Literal(value.clone()).kind() == field.kind;
-            if field.root != Root::Record || field.many || !field.rest.is_empty() || !exact {
+            if !is_own(field) || field.many || !field.rest.is_empty() || !exact {
                 return None;
             }
             let value = value.clone();
@@ -133,24 +133,27 @@ fn constraint(collection: &Collection, place: usize, condition: &Expr) -> Option
             )
         }
         Expr::In { item: Term::Field(field), list: Term::List(values) }
-            if field.root == Root::Record && field.rest.is_empty() =>
+            if is_own(field) && !field.many && field.rest.is_empty() =>
         {
             let exact = |value: &Scalar| value.is_null() || Term::Literal(value.clone()).kind() == field.kind;
             if values.iter().all(exact) { made(field.slot, Bound::OneOf(values.clone())) } else { None }
         }
-        Expr::In { item: Term::Literal(value), list: Term::Field(field) }
-            if field.root == Root::Record && field.many =>
-        {
+        Expr::In { item: Term::Literal(value), list: Term::Field(field) } if is_own(field) && field.many => {
             let known = collection.kind(field.slot).0 == Term::Literal(value.clone()).kind();
             if known { made(field.slot, Bound::OneOf(vec![value.clone()])) } else { None }
         }
         Expr::Truth(Term::Field(field))
-            if field.root == Root::Record && field.rest.is_empty() && field.kind == crate::expr::Kind::Bool =>
+            if is_own(field) && field.rest.is_empty() && field.kind == crate::expr::Kind::Bool =>
         {
             made(field.slot, Bound::OneOf(vec![Scalar::Bool(true)]))
         }
         _ => None,
     }
+}
+
+/// Whether it is a field of the record itself.
+fn is_own(field: &Field) -> bool {
+    field.root == Root::Record && field.via.is_empty()
 }
 
 struct Query<'q> {

@@ -4,12 +4,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     RecordError,
+    asking::Asking,
     execute::Position,
     plan::{Order, SortTerm},
+    show::Shape,
 };
 use crate::{
-    collections::{Collection, FilterScope, Slot, catalog::split_direction},
-    expr::{self, Expr},
+    collections::{Collection, catalog::split_direction},
+    expr::{Expr, Kind},
     kernel::FieldError,
     store::key::Direction,
 };
@@ -20,6 +22,9 @@ pub const LIMIT_DEFAULT: usize = 30;
 pub const LIMIT_MAX: usize = 1_000;
 /// The most sort keys.
 pub(super) const SORT_MAX: usize = 8;
+/// The most records that pages by number pass over.
+pub(super) const OFFSET_MAX: usize = 100_000;
+const PARAMETERS: &str = "filter, sort, limit, cursor, page, total, fields, expand, explain";
 const CURSOR_BYTES_MAX: usize = 16_384;
 const FINGERPRINT_BYTES: usize = 8;
 
@@ -40,27 +45,29 @@ pub(super) struct Query {
     pub(super) after: Option<After>,
     pub(super) total: bool,
     pub(super) explain: bool,
-    /// The fields to show; all when `None`.
-    pub(super) fields: Option<Vec<Slot>>,
+    /// How many records to pass over: those of earlier pages, when pages are asked for by number.
+    pub(super) offset: usize,
+    pub(super) page: Option<usize>,
+    /// What is shown of each record.
+    pub(super) shape: Shape,
     fingerprint: [u8; FINGERPRINT_BYTES],
 }
 
 impl Query {
     /// Reads the parameters of a list request.
-    pub(super) fn parse(collection: &Collection, parameters: &[(String, String)]) -> Result<Self, RecordError> {
-        let mut reader = ParameterReader { collection, errors: Vec::new(), seen: Vec::new() };
+    pub(super) fn parse(asking: &Asking<'_>, parameters: &[(String, String)]) -> Result<Self, RecordError> {
+        let mut reader = ParameterReader { asking, errors: Vec::new(), seen: Vec::new() };
         let mut raw = RawQuery::default();
         for (name, value) in parameters {
             reader.take(&mut raw, name, value);
         }
+        let offset = reader.offset(&raw);
+        let shape = asking.shaped(raw.fields.as_deref(), raw.expand.as_deref(), &mut reader.errors);
         if !reader.errors.is_empty() {
             return Err(RecordError::Parameters(reader.errors));
         }
-        let filter = match raw.filter.trim() {
-            "" => Expr::Constant(true),
-            source => expr::compile(source, &FilterScope { collection }).map_err(RecordError::Filter)?,
-        };
-        let fingerprint = fingerprint(collection, &raw);
+        let filter = asking.filter(&raw.filter)?;
+        let fingerprint = fingerprint(asking.collection, &raw);
         let after = raw.cursor.as_deref().map(|cursor| open_cursor(cursor, &fingerprint)).transpose()?;
         Ok(Self {
             filter,
@@ -69,7 +76,9 @@ impl Query {
             after,
             total: raw.total,
             explain: raw.explain,
-            fields: raw.fields,
+            offset,
+            page: raw.page,
+            shape,
             fingerprint,
         })
     }
@@ -89,27 +98,6 @@ impl Query {
     }
 }
 
-/// The fields that a request for one record shows; all when `None`.
-pub(super) fn parse_fields(
-    collection: &Collection,
-    parameters: &[(String, String)],
-) -> Result<Option<Vec<Slot>>, RecordError> {
-    let mut reader = ParameterReader { collection, errors: Vec::new(), seen: Vec::new() };
-    let mut raw = RawQuery::default();
-    for (name, value) in parameters {
-        if name == "fields" {
-            reader.take(&mut raw, name, value);
-        } else {
-            reader.errors.push(FieldError::new(
-                name,
-                "unknown_parameter",
-                "one record knows only the parameter fields",
-            ));
-        }
-    }
-    if reader.errors.is_empty() { Ok(raw.fields) } else { Err(RecordError::Parameters(reader.errors)) }
-}
-
 #[derive(Debug, Default)]
 struct RawQuery {
     filter: String,
@@ -117,13 +105,15 @@ struct RawQuery {
     sort_terms: Vec<SortTerm>,
     limit: Option<usize>,
     cursor: Option<String>,
+    page: Option<usize>,
     total: bool,
     explain: bool,
-    fields: Option<Vec<Slot>>,
+    fields: Option<String>,
+    expand: Option<String>,
 }
 
 struct ParameterReader<'c> {
-    collection: &'c Collection,
+    asking: &'c Asking<'c>,
     errors: Vec<FieldError>,
     seen: Vec<String>,
 }
@@ -144,8 +134,10 @@ impl ParameterReader<'_> {
             "cursor" => raw.cursor = Some(value.to_owned()),
             "total" => raw.total = self.flag(name, value),
             "explain" => raw.explain = self.flag(name, value),
-            "fields" => raw.fields = Some(self.fields(value)),
-            _ => self.fail(name, "unknown_parameter", "there are filter, sort, limit, cursor, total, fields, explain"),
+            "page" => raw.page = self.page(value),
+            "fields" => raw.fields = Some(value.to_owned()),
+            "expand" => raw.expand = Some(value.to_owned()),
+            _ => self.fail(name, "unknown_parameter", format_args!("there are {PARAMETERS}")),
         }
     }
 
@@ -168,22 +160,41 @@ impl ParameterReader<'_> {
         limit
     }
 
-    fn slot(&mut self, parameter: &str, name: &str) -> Option<Slot> {
-        let slot = self.collection.slot(name).filter(|slot| self.collection.is_visible(*slot));
-        if slot.is_none() {
-            let detail = format!("{} has no field \"{name}\"", self.collection.def.name);
-            self.fail(parameter, "unknown_field", detail);
+    fn page(&mut self, value: &str) -> Option<usize> {
+        let page = value.parse().ok().filter(|page| *page >= 1);
+        if page.is_none() {
+            self.fail("page", "type", "must be a number from 1");
         }
-        slot
+        page
+    }
+
+    /// How many records the pages before the wanted one have.
+    fn offset(&mut self, raw: &RawQuery) -> usize {
+        let Some(page) = raw.page else { return 0 };
+        if raw.cursor.is_some() {
+            self.fail("page", "invalid", "a page is asked for by number or by cursor, not by both");
+        }
+        let offset = (page - 1).saturating_mul(raw.limit.unwrap_or(LIMIT_DEFAULT));
+        if offset > OFFSET_MAX {
+            let detail = format!("pages by number reach {OFFSET_MAX} records; go on by cursor from there");
+            self.fail("page", "too_large", detail);
+        }
+        offset
     }
 
     fn sort(&mut self, value: &str) -> Vec<SortTerm> {
         let mut terms: Vec<SortTerm> = Vec::new();
         for term in value.split(',').map(str::trim) {
             let (name, direction) = split_direction(term);
-            let Some(slot) = self.slot("sort", name) else { continue };
-            let (kind, many) = self.collection.kind(slot);
-            if many || kind == expr::Kind::Json {
+            let slot = match self.asking.slot(name) {
+                Ok(slot) => slot,
+                Err(detail) => {
+                    self.fail("sort", "unknown_field", detail);
+                    continue;
+                }
+            };
+            let (kind, many) = self.asking.collection.kind(slot);
+            if many || kind == Kind::Json {
                 self.fail("sort", "invalid", format_args!("records cannot be sorted by \"{name}\""));
             } else if terms.iter().any(|(known, _)| *known == slot) {
                 self.fail("sort", "duplicate", format_args!("\"{name}\" stands there twice"));
@@ -195,14 +206,6 @@ impl ParameterReader<'_> {
             self.fail("sort", "items", format_args!("at most {SORT_MAX} keys"));
         }
         terms
-    }
-
-    fn fields(&mut self, value: &str) -> Vec<Slot> {
-        let names: Vec<&str> = value.split(',').map(str::trim).collect();
-        let mut slots: Vec<Slot> = names.iter().filter_map(|name| self.slot("fields", name)).collect();
-        slots.sort_unstable();
-        slots.dedup();
-        slots
     }
 }
 

@@ -6,17 +6,21 @@ use jiff::Timestamp;
 
 use super::{
     RecordError,
-    authorize::{Opening, check_creation, check_rights, check_version, check_write, open},
+    asking::Asking,
+    authorize::{Opening, open},
     input::{self, Intent},
     list::{Counted, Listing},
-    prepare::{self, Prepared},
-    query::{self, Query},
-    show::show,
+    prepare::Prepared,
+    query::Query,
+    related::Reach,
+    show::{Light, Shape, show},
+    sight::CallerSight,
     view::View,
     write::{self, Context},
+    writing::{self, Changing, Creation},
 };
 use crate::{
-    access::{Action, AuthValues, Principal},
+    access::{Action, Principal},
     collections::{Asker, Catalog, Catalogs, Collection, Slots, catalog::VERSION, system::COLLECTIONS},
     expr::Expr,
     kernel::{Clock, IdSource},
@@ -61,6 +65,8 @@ pub struct Page {
     pub items: Vec<Vec<u8>>,
     /// The cursor of the next page, when there is one.
     pub next_cursor: Option<String>,
+    /// The number of the page, when it was asked for by number.
+    pub page: Option<usize>,
     /// How many records match in all, when asked for.
     pub total: Option<u64>,
     /// How the records were found, when asked for: JSON text.
@@ -75,6 +81,8 @@ pub type AlsoWrite = dyn Fn(&mut Tx<'_>, &str) -> Result<(), RecordError> + Send
 pub struct Limits {
     /// The most records and index entries that one query looks at.
     pub examined_max: u64,
+    /// How many relations a path of a filter, or an expansion, follows.
+    pub hops_max: usize,
 }
 
 /// Use cases of records.
@@ -123,14 +131,41 @@ impl RecordService {
         let now = self.clock.now();
         let opening = open(caller, collection, Action::Read, |rules| &rules.read, now)?;
         let record = write::stored(&snapshot, collection, id)?.ok_or_else(|| not_found(collection, id))?;
+        let related = Reach::new(&snapshot, &catalog);
         if let Opening::Matching(rule) = opening {
             let slots = Slots::read(collection, &record)?;
-            if !rule.eval(&View::of(collection, &slots, now)) {
+            if !View::of(collection, &slots, &related, now).satisfies(&rule)? {
                 return Err(not_found(collection, id));
             }
         }
-        let fields = query::parse_fields(collection, parameters)?;
-        shown(collection, id, record, fields.as_deref())
+        let shape = self.asking(caller, &catalog, collection, now).shape(parameters)?;
+        shown(collection, id, record, &shape, Light { related: &related, now })
+    }
+
+    /// What a client that asks for records of a collection may name.
+    pub(super) fn asking<'a>(
+        &self,
+        caller: &'a Caller,
+        catalog: &'a Catalog,
+        collection: &'a Collection,
+        now: Timestamp,
+    ) -> Asking<'a> {
+        Asking { sight: CallerSight { caller, now }, catalog, collection, hops_max: self.limits.hops_max }
+    }
+
+    /// A record that was just written, as its writer sees it.
+    pub(super) fn written(
+        &self,
+        caller: &Caller,
+        collection: &Collection,
+        id: &str,
+        record: Vec<u8>,
+    ) -> Result<Shown, RecordError> {
+        let (snapshot, catalog) = self.catalogs.current()?;
+        let now = self.clock.now();
+        let related = Reach::new(&snapshot, &catalog);
+        let shape = Shape::whole(CallerSight { caller, now }.mask(collection));
+        shown(collection, id, record, &shape, Light { related: &related, now })
     }
 
     /// Lists records.
@@ -147,17 +182,17 @@ impl RecordService {
         let collection = Arc::clone(find(&catalog, collection)?);
         let now = self.clock.now();
         let opening = open(caller, &collection, Action::List, |rules| &rules.list, now)?;
-        let query = Query::parse(&collection, parameters)?;
+        let query = Query::parse(&self.asking(caller, &catalog, &collection, now), parameters)?;
         if query.explain && !caller.principal.may(COLLECTIONS, Action::Read) {
             return Err(RecordError::Forbidden(COLLECTIONS.into()));
         }
-        let auth = AuthValues { principal: &caller.principal, now };
-        let filter = query.filter.bind(&auth, now);
+        let filter = self.asking(caller, &catalog, &collection, now).bound(&query.filter);
         let filter = match opening {
             Opening::All => filter,
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
-        let listing = Listing { collection, filter, query, now, limits: self.limits, counted: self.counted.clone() };
+        let (limits, counted) = (self.limits, self.counted.clone());
+        let listing = Listing { catalog, collection, filter, query, now, limits, counted };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         let plan = listing.plan();
         if let Some(done) = listing.run_inline(&snapshot, &plan) {
@@ -187,25 +222,19 @@ impl RecordService {
     ) -> Result<Shown, RecordError> {
         let members = input::members(body)?;
         for _ in 0..TRIES {
-            let (_, catalog) = self.catalogs.current()?;
+            let (snapshot, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find(&catalog, collection)?);
             let now = self.clock.now();
-            let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;
-            let draft = input::check(&collection, &members, Intent::Create, None)?;
-            check_rights(caller, &collection, Action::Create, &draft, None)?;
-            let id = draft.id.clone().unwrap_or_else(|| self.ids.next(now));
-            let prepared = prepare::creation(&catalog, &collection, &draft, id.as_str(), now)?;
-            check_creation(&opening, &collection, &draft, &prepared, now)?;
+            let fresh_id = || self.ids.next(now).to_string();
+            let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
+            let (id, _, prepared) = creation.prepare(&snapshot, &catalog, &collection, now)?;
             let (asker, more) = (caller.asker(), more.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                if write::stored(tx, &collection, id.as_str())?.is_some() {
-                    return Err(RecordError::IdInUse(id.to_string()));
-                }
                 let context = Context { catalog: &catalog, asker: &asker, now };
-                write::apply(tx, context, &collection, id.as_str(), &prepared)?;
+                writing::create(tx, context, &collection, &id, &prepared)?;
                 if let Some(more) = more {
-                    more(tx, id.as_str())?;
+                    more(tx, &id)?;
                 }
                 Ok((collection, id, prepared.new.unwrap_or_default()))
             });
@@ -213,7 +242,7 @@ impl RecordService {
                 Err(RecordError::Moved) => {}
                 other => {
                     let (collection, id, record) = other?;
-                    return shown(&collection, id.as_str(), record, None);
+                    return self.written(caller, &collection, &id, record);
                 }
             }
         }
@@ -236,20 +265,20 @@ impl RecordService {
         expected: Option<i64>,
     ) -> Result<Shown, RecordError> {
         let intent = if replace { Intent::Replace } else { Intent::Patch };
-        let change = Arc::new(Changing { caller: caller.clone(), id: id.to_owned(), body, intent, expected });
+        let change = Arc::new(Change { caller: caller.clone(), id: id.to_owned(), body, intent, expected });
         for _ in 0..TRIES {
             let (snapshot, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find(&catalog, collection)?);
             let now = self.clock.now();
             let old = write::stored(&snapshot, &collection, id)?.ok_or_else(|| not_found(&collection, id))?;
-            let prepared = change.prepare(&catalog, &collection, old, now)?;
+            let prepared = change.changing().prepare(&snapshot, &catalog, &collection, old, now)?;
             let change = Arc::clone(&change);
             let written = self.store.write(move |tx| change.apply(tx, &catalog, &collection, prepared, now));
             match written.await {
                 Err(RecordError::Moved) => {}
                 other => {
                     let (collection, record) = other?;
-                    return shown(&collection, id, record, None);
+                    return self.written(caller, &collection, id, record);
                 }
             }
         }
@@ -273,14 +302,9 @@ impl RecordService {
             let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let old = write::stored(tx, &collection, &id)?.ok_or_else(|| not_found(&collection, &id))?;
-                let slots = Slots::read(&collection, &old)?;
-                let view = View { old: Some(&slots), ..View::of(&collection, &slots, now) };
-                check_write(&caller, &collection, Action::Delete, |rules| &rules.delete, view, &id)?;
-                check_version(&slots, expected)?;
                 let asker = caller.asker();
                 let context = Context { catalog: &catalog, asker: &asker, now };
-                write::delete(tx, context, &collection, &id).map(|_| ())
+                writing::remove(tx, context, &caller, &collection, &id, expected)
             });
             match written.await {
                 Err(RecordError::Moved) => {}
@@ -292,7 +316,7 @@ impl RecordService {
 }
 
 /// A change of one record, prepared on the caller's thread and prepared again in the writer if the record moved.
-struct Changing {
+struct Change {
     caller: Caller,
     id: String,
     body: Vec<u8>,
@@ -300,27 +324,10 @@ struct Changing {
     expected: Option<i64>,
 }
 
-impl Changing {
-    fn prepare(
-        &self,
-        catalog: &Catalog,
-        collection: &Collection,
-        old: Vec<u8>,
-        now: Timestamp,
-    ) -> Result<Prepared, RecordError> {
-        let slots = Slots::read(collection, &old)?;
-        // Whoever may not see the record learns nothing of what the body does wrong.
+impl Change {
+    fn changing(&self) -> Changing<'_> {
         let members = input::members(&self.body);
-        let draft = members.and_then(|members| input::check(collection, &members, self.intent, Some(&slots)));
-        let empty = Slots::empty(collection.slot_count());
-        let body = draft.as_ref().map_or(empty, |draft| draft.slots(collection));
-        let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, now) };
-        check_write(&self.caller, collection, Action::Update, |rules| &rules.update, view, &self.id)?;
-        check_version(&slots, self.expected)?;
-        let draft = draft?;
-        check_rights(&self.caller, collection, Action::Update, &draft, Some(&slots))?;
-        drop(slots);
-        Ok(prepare::change(catalog, collection, &draft, old, now)?)
+        Changing { caller: &self.caller, id: &self.id, members, intent: self.intent, expected: self.expected }
     }
 
     fn apply(
@@ -328,18 +335,16 @@ impl Changing {
         tx: &mut Tx<'_>,
         catalog: &Arc<Catalog>,
         collection: &Arc<Collection>,
-        prepared: Prepared,
+        mut prepared: Prepared,
         now: Timestamp,
     ) -> Result<(Arc<Collection>, Vec<u8>), RecordError> {
         write::check_epoch(tx, catalog)?;
-        let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
-        let prepared = if prepared.old.as_ref() == Some(&current) {
-            prepared
-        } else {
-            self.prepare(catalog, collection, current, now)?
-        };
         let asker = self.caller.asker();
         let context = Context { catalog, asker: &asker, now };
+        let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
+        if prepared.old.as_ref() != Some(&current) {
+            prepared = self.changing().prepare(tx, catalog, collection, current, now)?;
+        }
         write::apply(tx, context, collection, &self.id, &prepared)?;
         Ok((Arc::clone(collection), prepared.new.unwrap_or_default()))
     }
@@ -353,13 +358,14 @@ pub(super) fn not_found(collection: &Collection, id: &str) -> RecordError {
     RecordError::NotFound { collection: collection.def.name.clone(), id: id.to_owned() }
 }
 
-pub(super) fn shown(
+fn shown(
     collection: &Collection,
     id: &str,
     record: Vec<u8>,
-    fields: Option<&[usize]>,
+    shape: &Shape,
+    light: Light<'_>,
 ) -> Result<Shown, RecordError> {
     let slots = Slots::read_some(collection, &record, Some(&[VERSION]))?;
     let version = slots.get(VERSION).and_then(|text| text.parse().ok()).unwrap_or(0);
-    Ok(Shown { id: id.to_owned(), version, json: show(collection, record, fields)? })
+    Ok(Shown { id: id.to_owned(), version, json: show(collection, record, shape, light)? })
 }

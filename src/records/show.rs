@@ -1,27 +1,99 @@
 //! How a record is shown to a client: as it is stored wherever that is right.
 
+use std::{ops::ControlFlow, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{RecordError, related::Related, sight::Mask, view::View};
 use crate::{
     collections::{
         Collection, Slot, Slots,
         catalog::{FIRST_FIELD, SYSTEM_FIELDS},
         rewrite,
     },
-    store::StoreError,
+    expr::{Expr, Hop},
 };
 
-/// The JSON text of a record for a client: without hidden fields, with the wanted ones only, in the present form.
-pub(super) fn show(collection: &Collection, record: Vec<u8>, fields: Option<&[Slot]>) -> Result<Vec<u8>, StoreError> {
-    if collection.verbatim && fields.is_none() {
+/// The most records that one relation of one record shows.
+const EXPANDED_MAX: usize = 1_000;
+
+/// What a client sees of the records of one collection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shape {
+    /// The fields that are asked for; all when `None`.
+    pub(super) fields: Option<Vec<Slot>>,
+    /// The fields that the caller does not see.
+    pub(super) mask: Mask,
+    /// The relations whose records are shown, too.
+    pub(super) expand: Vec<Expansion>,
+}
+
+/// A relation whose records are shown in the place of their ids.
+#[derive(Clone, Debug)]
+pub(super) struct Expansion {
+    /// The name under which they are shown.
+    pub(super) name: String,
+    pub(super) hop: Hop,
+    pub(super) collection: Arc<Collection>,
+    pub(super) shape: Shape,
+}
+
+/// What showing a record needs besides it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Light<'a> {
+    pub(super) related: &'a dyn Related,
+    pub(super) now: Timestamp,
+}
+
+impl Shape {
+    /// The whole record, as far as the caller sees it.
+    pub(super) fn whole(mask: Mask) -> Self {
+        Self { fields: None, mask, expand: Vec::new() }
+    }
+
+    /// Whether a relation is followed backwards, which may lead to many records.
+    pub(super) fn follows_back(&self) -> bool {
+        self.expand.iter().any(|expansion| expansion.hop.back || expansion.shape.follows_back())
+    }
+}
+
+/// The JSON text of a record for a client: without what the caller does not see, with the wanted fields only, in the
+/// present form, with the records that it leads to.
+pub(super) fn show(
+    collection: &Collection,
+    record: Vec<u8>,
+    shape: &Shape,
+    light: Light<'_>,
+) -> Result<Vec<u8>, RecordError> {
+    if shape.expand.is_empty() && shape.fields.is_none() && shape.mask.veiled.is_empty() && !collection.def.rewriting {
         return Ok(record);
     }
-    let record = if collection.def.rewriting { rewrite(collection, &record)?.unwrap_or(record) } else { record };
-    let slots = Slots::read(collection, &record)?;
-    let count = SYSTEM_FIELDS.len() + collection.fields.len();
-    let wanted = |slot: &Slot| collection.is_visible(*slot) && fields.is_none_or(|fields| fields.contains(slot));
     let mut out = Vec::with_capacity(record.len());
+    write(collection, &record, shape, light, &mut out)?;
+    Ok(out)
+}
+
+fn write(
+    collection: &Collection,
+    record: &[u8],
+    shape: &Shape,
+    light: Light<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    let rewritten = if collection.def.rewriting { rewrite(collection, record)? } else { None };
+    let slots = Slots::read(collection, rewritten.as_deref().unwrap_or(record))?;
+    let view = View::of(collection, &slots, light.related, light.now);
+    let count = SYSTEM_FIELDS.len() + collection.fields.len();
+    let start = out.len();
     out.push(b'{');
-    for slot in (0..count).filter(wanted) {
-        if out.len() > 1 {
+    for slot in (0..count).filter(|slot| shape.fields.as_ref().is_none_or(|fields| fields.contains(slot))) {
+        let veiled = shape.mask.veiled.iter().find(|(veiled, _)| *veiled == slot);
+        if let Some((_, condition)) = veiled
+            && (*condition == Expr::Constant(false) || !view.satisfies(condition)?)
+        {
+            continue;
+        }
+        if out.len() > start + 1 {
             out.push(b',');
         }
         out.push(b'"');
@@ -31,6 +103,53 @@ pub(super) fn show(collection: &Collection, record: Vec<u8>, fields: Option<&[Sl
             || slot.checked_sub(FIRST_FIELD).and_then(|at| collection.fields.get(at)).map(|f| f.default.as_str());
         out.extend_from_slice(slots.get(slot).or_else(default).unwrap_or("null").as_bytes());
     }
+    if !shape.expand.is_empty() {
+        out.extend_from_slice(if out.len() > start + 1 { b",\"expand\":{" } else { b"\"expand\":{" });
+        for (index, expansion) in shape.expand.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.push(b'"');
+            out.extend_from_slice(expansion.name.as_bytes());
+            out.extend_from_slice(b"\":");
+            expand(&view, expansion, light, out)?;
+        }
+        out.push(b'}');
+    }
     out.push(b'}');
-    Ok(out)
+    Ok(())
+}
+
+/// The records that a relation leads to: one or null, or a list of those that the caller sees.
+fn expand(view: &View<'_>, expansion: &Expansion, light: Light<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let mut written: Result<usize, RecordError> = Ok(0);
+    if expansion.hop.many {
+        out.push(b'[');
+    }
+    view.reach(&expansion.hop, &mut |record| {
+        let Ok(count) = &mut written else { return ControlFlow::Break(()) };
+        *count += 1;
+        if *count > EXPANDED_MAX {
+            let (name, of) = (&expansion.name, &expansion.collection.def.name);
+            let detail =
+                format!("\"{name}\" expands more than {EXPANDED_MAX} records; list {of} with a filter instead");
+            written = Err(RecordError::IndexRequired(detail));
+            return ControlFlow::Break(());
+        }
+        if *count > 1 {
+            out.push(b',');
+        }
+        if let Err(error) = write(&expansion.collection, record, &expansion.shape, light, out) {
+            written = Err(error);
+        }
+        ControlFlow::Continue(())
+    });
+    light.related.check()?;
+    let written = written?;
+    if expansion.hop.many {
+        out.push(b']');
+    } else if written == 0 {
+        out.extend_from_slice(b"null");
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use super::{
     RecordError,
     execute::Run,
     plan::{KeyRange, Path, Plan},
-    view::{View, slots_read},
+    view::{View, is_local, slots_read},
 };
 use crate::{
     collections::{Collection, Index, Slot, Slots, layout},
@@ -86,7 +86,7 @@ impl Slices {
             None => range.read(run)?.map(Arc::new),
         };
         let Some(slice) = slice else { return Ok(None) };
-        let count = slice.count(collection, &key.slots, &plan.residual, run.now);
+        let count = slice.count(run, &key.slots);
         if slice.seq == snapshot.seq() {
             self.cache.insert(key, slice);
         }
@@ -99,9 +99,11 @@ impl Slice {
         self.rows.iter().map(|(id, values)| id.len() + values.len() + ROW_OVERHEAD).sum()
     }
 
-    fn count(&self, collection: &Collection, slots: &[Slot], residual: &Expr, now: jiff::Timestamp) -> u64 {
-        let matches =
-            |values: &str| residual.eval(&View::of(collection, &Slots::unpack(collection, slots, values), now));
+    fn count(&self, run: &Run<'_>, slots: &[Slot]) -> u64 {
+        let (collection, residual) = (run.collection, &run.plan.residual);
+        let matches = |values: &str| {
+            residual.eval(&View::of(collection, &Slots::unpack(collection, slots, values), run.related, run.now))
+        };
         self.rows.values().filter(|values| matches(values)).count() as u64
     }
 }
@@ -122,7 +124,10 @@ impl<'r> Range<'r> {
             Path::Index(at) => Some(collection.indexes.get(at).filter(|index| !index.many)?),
         };
         let slots = slots_read(&plan.residual);
-        let sliceable = !collection.def.rewriting && plan.residual != Expr::Constant(true) && !slots.is_empty();
+        let sliceable = is_local(&plan.residual)
+            && !collection.def.rewriting
+            && plan.residual != Expr::Constant(true)
+            && !slots.is_empty();
         sliceable.then_some(Self { collection, ranges: &plan.ranges, index, slots })
     }
 

@@ -6,14 +6,15 @@ use std::{cmp::Ordering, collections::HashSet, fmt::Write as _, sync::Arc};
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
-use super::{Caller, ImportMode, Limits, RecordService, view::View};
+use super::{
+    Caller, ImportMode, Limits, RecordService, asking::Asking, related::Reach, sight::CallerSight, view::View,
+};
 use crate::{
     access::Principal,
     collections::{
-        Asker, Catalogs, Collection, CollectionInput, CollectionService, FilterScope, Slots, catalog::split_direction,
-        layout, maintenance,
+        Asker, Catalogs, Collection, CollectionInput, CollectionService, Slots, catalog::split_direction, layout,
+        maintenance,
     },
-    expr,
     kernel::SystemClock,
     store::{Options, Schema, Store, StoreError, key::Direction},
 };
@@ -45,7 +46,7 @@ impl World {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
         let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
-        let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20 });
+        let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20, hops_max: 3 });
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));
@@ -75,11 +76,14 @@ impl World {
     fn scan(&self, filter: &str) -> Vec<Vec<u8>> {
         let (snapshot, catalog) = self.catalogs.current().unwrap();
         let collection = catalog.by_name("things").unwrap();
-        let filter = expr::compile(filter, &FilterScope { collection }).unwrap();
+        let sight = CallerSight { caller: &self.caller, now: jiff::Timestamp::UNIX_EPOCH };
+        let asking = Asking { sight, catalog: &catalog, collection, hops_max: 3 };
+        let filter = asking.filter(filter).unwrap();
+        let related = Reach::new(&snapshot, &catalog);
         let mut found = Vec::new();
         layout::scan_records::<StoreError>(&snapshot, collection.number(), "", &mut |_, record| {
             let slots = Slots::read(collection, record).unwrap();
-            if filter.eval(&View::of(collection, &slots, jiff::Timestamp::UNIX_EPOCH)) {
+            if filter.eval(&View::of(collection, &slots, &related, jiff::Timestamp::UNIX_EPOCH)) {
                 found.push(record.to_vec());
             }
             Ok(std::ops::ControlFlow::Continue(()))

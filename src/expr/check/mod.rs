@@ -1,12 +1,13 @@
 //! The syntax tree to a checked expression: names by the [`Scope`], types here.
 
 mod compare;
+mod each;
 mod literal;
 mod operand;
 
 use super::{
-    Expr, ExprError, Kind, Scope,
-    ast::{Comparison, Condition, Literal, Operand},
+    Expr, ExprError, Kind, Root, Scope,
+    ast::{Comparison, Condition, Literal, Operand, OperandKind},
     build,
     error::Result,
 };
@@ -15,11 +16,13 @@ use operand::Checked;
 /// Checks one source.
 pub(super) struct Checker<'a> {
     scope: &'a dyn Scope,
+    /// What a plain path starts from: the record, or inside of `any(…, …)` one of those looked at.
+    plain: Root,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(scope: &'a dyn Scope) -> Self {
-        Self { scope }
+        Self { scope, plain: Root::Record }
     }
 
     /// The checked form of `condition`. Its depth is bounded by the parser.
@@ -28,15 +31,18 @@ impl<'a> Checker<'a> {
             Condition::Any(parts) => Ok(Expr::any(self.conditions(parts)?)),
             Condition::All(parts) => Ok(Expr::all(self.conditions(parts)?)),
             Condition::Not(inner) => Ok(self.condition(*inner)?.negated()),
+            Condition::Bare(Operand { position, kind: OperandKind::Each { all, over, inner } }) => {
+                self.each_record(position, all, *over, inner)
+            }
             Condition::Bare(operand) => self.bare(operand),
+            Condition::Compare {
+                left: Operand { position, kind: OperandKind::Each { all, over, inner: None } },
+                comparison,
+                right,
+            } => self.each_value(position, all, *over, comparison, right),
             Condition::Compare { left, comparison, right } => {
                 let (left, right) = (self.operand(left)?, self.operand(right)?);
-                match comparison {
-                    Comparison::Order(op) => compare::order(left, op, right),
-                    Comparison::Contains => compare::contains(left, right),
-                    Comparison::Lacks => compare::contains(left, right).map(Expr::negated),
-                    Comparison::In => compare::within(left, right),
-                }
+                compared(left, comparison, right)
             }
         }
     }
@@ -60,5 +66,14 @@ impl<'a> Checker<'a> {
             },
         };
         Err(ExprError::new(position, format!("expected a condition, found {found}")))
+    }
+}
+
+fn compared(left: Checked, comparison: Comparison, right: Checked) -> Result<Expr> {
+    match comparison {
+        Comparison::Order(op) => compare::order(left, op, right),
+        Comparison::Contains => compare::contains(left, right),
+        Comparison::Lacks => compare::contains(left, right).map(Expr::negated),
+        Comparison::In => compare::within(left, right),
     }
 }

@@ -36,9 +36,19 @@ impl Checker<'_> {
             OperandKind::List(items) => Checked::List(position, items),
             OperandKind::Path(path) => {
                 let segments: Vec<&str> = path.split('.').collect();
-                Checked::Value(self.field(position, Root::Record, &segments, &path)?)
+                Checked::Value(self.field(position, self.plain, &segments, &path)?)
             }
             OperandKind::Special(path) => Checked::Value(self.special(position, &path)?),
+            OperandKind::Now(seconds) => {
+                let label = "@now".to_owned();
+                Checked::Value(Typed { position, term: Term::Now(seconds), kind: Kind::DateTime, many: false, label })
+            }
+            OperandKind::Each { all, .. } => {
+                let word = if all { "all" } else { "any" };
+                let message =
+                    format!("{word}(…) stands at the left of a comparison; with a condition it stands by itself");
+                return Err(ExprError::new(position, message));
+            }
             OperandKind::Call { name, args } => Checked::Value(self.call(position, &name, args)?),
         })
     }
@@ -48,9 +58,6 @@ impl Checker<'_> {
         let label = format!("@{path}");
         let segments: Vec<&str> = path.split('.').collect();
         let (root, rest) = match segments.as_slice() {
-            ["now"] => {
-                return Ok(Typed { position, term: Term::Now, kind: Kind::DateTime, many: false, label });
-            }
             ["auth", rest @ ..] => (Root::Auth, rest),
             ["old", rest @ ..] => (Root::Old, rest),
             ["request", "body", rest @ ..] => (Root::Body, rest),
@@ -67,7 +74,7 @@ impl Checker<'_> {
 
     fn field(&self, position: usize, root: Root, path: &[&str], name: &str) -> Result<Typed> {
         let fault = |message| ExprError::new(position, message);
-        let Resolved { slot, kind, many, consumed } = self.scope.resolve(root, path).map_err(fault)?;
+        let Resolved { via, slot, kind, many, consumed } = self.scope.resolve(root, path).map_err(fault)?;
         let rest: Vec<String> = path.get(consumed..).unwrap_or_default().iter().map(|&name| name.to_owned()).collect();
         match rest.first() {
             Some(inner) if many => {
@@ -79,7 +86,7 @@ impl Checker<'_> {
             _ => {}
         }
         let label = format!("{name:?}");
-        let field = Field { root, slot, kind, many, name: name.to_owned(), rest };
+        let field = Field { root, via, slot, kind, many, name: name.to_owned(), rest };
         Ok(Typed { position, term: Term::Field(field), kind, many, label })
     }
 

@@ -256,3 +256,60 @@ fn paths_read_the_caller_the_body_and_the_old_record() {
     assert_table(&full().with("tags", Value::Many(vec![])), &[("tags = null", true), ("null != tags", false)]);
     assert_table(&full().with("tags", texts(&[])), &[("length(tags) = 0", true)]);
 }
+
+#[test]
+fn many_are_compared_one_by_one() {
+    let table = [
+        ("any(tags) = 'red'", true),
+        ("any(tags) = 'green'", false),
+        ("any(tags) != 'red'", true),
+        ("all(tags) != 'green'", true),
+        ("all(tags) = 'red'", false),
+        ("all(tags) in ['red', 'blue']", true),
+        ("any(tags) in ['blue', 'x']", true),
+        ("any(tags) ~ 'RE'", true),
+        ("all(tags) ~ 'RE'", false),
+        ("any(tags) !~ 'RE'", true),
+        ("any(tags) = title", false),
+        ("any(counts) > 1", true),
+        ("all(counts) > 1", false),
+        ("any(counts) = 1.5", false),
+        ("all(days) <= @now", true),
+        ("!(any(counts) > 1)", false),
+    ];
+    assert_table(&full(), &table);
+    let none = [("any(tags) = 'red'", false), ("all(tags) = 'red'", true), ("any(tags) != 'red'", false)];
+    assert_table(&Row::default(), &none);
+    assert_table(&Row::default().with("tags", texts(&[])), &none);
+}
+
+#[test]
+fn one_record_of_many_satisfies_the_whole_condition() {
+    let table = [
+        ("any(comments, title = 'few' && views = 1)", true),
+        ("any(comments, title = 'few' && views = 100)", false),
+        ("any(comments, title = 'few') && any(comments, views = 100)", true),
+        ("all(comments, views > 0)", true),
+        ("all(comments, views > 1)", false),
+        ("any(comments, author = @auth.id && any(tags) = 'red')", true),
+        ("any(comments, any(comments, views = 1000))", true),
+        ("any(comments, any(tags) = title)", false),
+        ("any(comments, false)", false),
+        ("all(comments, true)", true),
+        ("any(comments, views = 100 && @old.author = @auth.id)", true),
+    ];
+    assert_table(&full(), &table);
+}
+
+#[test]
+fn instants_are_moved_by_durations() {
+    let table = [
+        ("createdAt > @now - 30d", true),
+        ("createdAt > @now - 4w", false),
+        ("createdAt < @now + 1s", true),
+        ("@now - 1d = '2026-02-28T12:00:00Z'", true),
+        ("@now + 36h > '2026-03-02T23:59:59Z'", true),
+        ("@now - 90m = '2026-03-01T10:30:00Z'", true),
+    ];
+    assert_table(&full(), &table);
+}

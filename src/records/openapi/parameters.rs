@@ -8,7 +8,7 @@ use super::{
     text::{code, code_list},
 };
 use crate::{
-    collections::{Collection, FilterScope, Slot},
+    collections::{Collection, RecordScope, Slot},
     expr::{self, Kind},
     records::query::{LIMIT_DEFAULT, LIMIT_MAX, SORT_MAX},
 };
@@ -146,6 +146,6 @@ pub(super) fn filter_example(collection: &Collection) -> String {
             _ => return None,
         })
     });
-    let fits = |filter: &String| expr::compile(filter, &FilterScope { collection }).is_ok();
+    let fits = |filter: &String| expr::compile(filter, &RecordScope::rule(collection, collection)).is_ok();
     filters.find(fits).unwrap_or_else(|| FILTER_ANY.to_owned())
 }

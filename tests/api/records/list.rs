@@ -159,7 +159,7 @@ async fn pages_have_a_size_a_total_and_chosen_fields() {
 #[tokio::test]
 async fn broken_parameters_are_refused() {
     let (_app, viewer) = with_albums().await;
-    let rows: [(&str, &[(&str, &str)]); 18] = [
+    let rows: [(&str, &[(&str, &str)]); 20] = [
         ("limit=0", &[("limit", "too_large")]),
         ("limit=1001", &[("limit", "too_large")]),
         ("limit=-1", &[("limit", "too_large")]),
@@ -175,7 +175,9 @@ async fn broken_parameters_are_refused() {
         ("sort=tags", &[("sort", "invalid")]),
         ("sort=meta", &[("sort", "invalid")]),
         ("fields=title,colour", &[("fields", "unknown_field")]),
-        ("page=2", &[("page", "unknown_parameter")]),
+        ("page=0", &[("page", "type")]),
+        ("page=2&cursor=x", &[("page", "invalid")]),
+        ("page=1000000", &[("page", "too_large")]),
         ("Filter=a", &[("Filter", "unknown_parameter")]),
         (
             "limit=0&sort=colour,tags&total=1&x=y",

@@ -2,8 +2,10 @@
 
 mod access;
 mod cursor;
+mod field_rules;
 mod hidden;
 mod list;
+mod paths;
 mod plan;
 mod relations;
 mod rules;

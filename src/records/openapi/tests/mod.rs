@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{fragment, fragments, parameters};
 use crate::{
-    collections::{self, Asker, Catalog, Catalogs, CollectionInput, CollectionService, FilterScope, system},
+    collections::{self, Asker, Catalog, Catalogs, CollectionInput, CollectionService, RecordScope, system},
     expr,
     http::openapi::{document, raise},
     kernel::SystemClock,
@@ -161,7 +161,7 @@ async fn examples_fit_their_schemas_and_filters_their_collections() {
     let catalog = catalog().await;
     for collection in catalog.sorted() {
         let filter = parameters::filter_example(collection);
-        expr::compile(&filter, &FilterScope { collection }).unwrap();
+        expr::compile(&filter, &RecordScope::rule(collection, &**collection)).unwrap();
     }
 }
 

@@ -1,0 +1,159 @@
+//! The three ways in which a request changes one record: what is checked before the transaction, and what is done in it.
+//!
+//! Each can be prepared from a snapshot on the caller's thread, or from the transaction itself, when it must see what was
+//! written before it there.
+
+use jiff::Timestamp;
+
+use super::{
+    RecordError,
+    authorize::{Opening, check_creation, check_fields, check_rights, check_version, check_write, keep_unseen, open},
+    input::{self, Draft, Intent, Members},
+    prepare::{self, Prepared},
+    related::Reach,
+    service::{Caller, not_found},
+    view::View,
+    write::{self, Context},
+};
+use crate::{
+    access::Action,
+    collections::{Catalog, Collection, Slots},
+    store::{Read, Tx},
+};
+
+/// A record to make.
+pub(super) struct Creation<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) members: &'a Members<'a>,
+    /// The id, when the body gives none.
+    pub(super) fresh_id: &'a (dyn Fn() -> String + Sync),
+}
+
+impl Creation<'_> {
+    /// Everything that can be checked and made before the transaction. Answers the record's id, too.
+    pub(super) fn prepare(
+        &self,
+        source: &impl Read,
+        catalog: &Catalog,
+        collection: &Collection,
+        now: Timestamp,
+    ) -> Result<(String, Draft, Prepared), RecordError> {
+        let opening = open(self.caller, collection, Action::Create, |rules| &rules.create, now)?;
+        self.prepare_opened(&opening, source, catalog, collection, now)
+    }
+
+    /// [`Creation::prepare`] when it is known what the caller may do: for many records of one collection.
+    pub(super) fn prepare_opened(
+        &self,
+        opening: &Opening,
+        source: &impl Read,
+        catalog: &Catalog,
+        collection: &Collection,
+        now: Timestamp,
+    ) -> Result<(String, Draft, Prepared), RecordError> {
+        let draft = input::check(collection, self.members, Intent::Create, None)?;
+        check_rights(self.caller, collection, Action::Create, &draft, None)?;
+        let id = draft.id.as_ref().map_or_else(|| (self.fresh_id)(), ToString::to_string);
+        let prepared = prepare::creation(catalog, collection, &draft, &id, now)?;
+        if matches!(opening, Opening::Matching(_)) || !collection.rules.fields.is_empty() {
+            let related = Reach::new(source, catalog);
+            let slots = Slots::read(collection, prepared.new.as_deref().unwrap_or_default())?;
+            let body = draft.slots(collection);
+            let view = View { body: Some(&body), ..View::of(collection, &slots, &related, now) };
+            check_creation(opening, view)?;
+            check_fields(self.caller, Action::Create, &draft, view)?;
+        }
+        Ok((id, draft, prepared))
+    }
+}
+
+/// Puts a new record that was prepared.
+pub(super) fn create(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    collection: &Collection,
+    id: &str,
+    prepared: &Prepared,
+) -> Result<(), RecordError> {
+    if write::stored(tx, collection, id)?.is_some() {
+        return Err(RecordError::IdInUse(id.to_owned()));
+    }
+    write::apply(tx, context, collection, id, prepared)
+}
+
+/// A record to change.
+pub(super) struct Changing<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) id: &'a str,
+    /// The body, or why it is none: whoever may not see the record learns nothing of what the body does wrong.
+    pub(super) members: Result<Members<'a>, RecordError>,
+    pub(super) intent: Intent,
+    pub(super) expected: Option<i64>,
+}
+
+impl Changing<'_> {
+    /// Everything that can be checked and made before the transaction, provided the record is still `old` then.
+    pub(super) fn prepare(
+        self,
+        source: &impl Read,
+        catalog: &Catalog,
+        collection: &Collection,
+        old: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Prepared, RecordError> {
+        let slots = Slots::read(collection, &old)?;
+        let draft = self.members.and_then(|members| {
+            let mut draft = input::check(collection, &members, self.intent, Some(&slots))?;
+            if self.intent == Intent::Replace {
+                keep_unseen(self.caller, collection, &members, &mut draft, now);
+            }
+            Ok(draft)
+        });
+        let empty = Slots::empty(collection.slot_count());
+        let body = draft.as_ref().map_or(empty, |draft| draft.slots(collection));
+        let related = Reach::new(source, catalog);
+        let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, &related, now) };
+        check_write(self.caller, Action::Update, |rules| &rules.update, view, self.id)?;
+        check_version(&slots, self.expected)?;
+        if let Ok(draft) = &draft {
+            check_rights(self.caller, collection, Action::Update, draft, Some(&slots))?;
+            check_fields(self.caller, Action::Update, draft, view)?;
+        }
+        let draft = draft?;
+        Ok(prepare::change(catalog, collection, &draft, old, now)?)
+    }
+
+    /// Prepares and writes inside the transaction. Answers what was written.
+    pub(super) fn run(
+        self,
+        tx: &mut Tx<'_>,
+        context: Context<'_>,
+        collection: &Collection,
+    ) -> Result<Prepared, RecordError> {
+        let old = write::stored(tx, collection, self.id)?.ok_or_else(|| not_found(collection, self.id))?;
+        let id = self.id;
+        let prepared = self.prepare(tx, context.catalog, collection, old, context.now)?;
+        write::apply(tx, context, collection, id, &prepared)?;
+        Ok(prepared)
+    }
+}
+
+/// Deletes a record, if the caller may.
+pub(super) fn remove(
+    tx: &mut Tx<'_>,
+    context: Context<'_>,
+    caller: &Caller,
+    collection: &Collection,
+    id: &str,
+    expected: Option<i64>,
+) -> Result<(), RecordError> {
+    let old = write::stored(tx, collection, id)?.ok_or_else(|| not_found(collection, id))?;
+    {
+        let slots = Slots::read(collection, &old)?;
+        let related = Reach::new(tx, context.catalog);
+        let view = View { old: Some(&slots), ..View::of(collection, &slots, &related, context.now) };
+        check_write(caller, Action::Delete, |rules| &rules.delete, view, id)?;
+        check_version(&slots, expected)?;
+    }
+    write::delete(tx, context, collection, id).map(|_| ())
+}
