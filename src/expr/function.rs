@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, Term, Value, Values};
+use jiff::{civil::Time, tz::TimeZone};
+
+use super::{Kind, Term, Value, Values, geo};
 
 /// A function of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,20 @@ pub enum Function {
     StartsWith,
     /// `endsWith(text, part)`: whether the text ends with the part; case matters.
     EndsWith,
+    /// `date(time)`: the day, in UTC.
+    Date,
+    /// `year(time)`: the year, in UTC.
+    Year,
+    /// `month(time)`: the month, 1 to 12, in UTC.
+    Month,
+    /// `day(time)`: the day of the month, in UTC.
+    Day,
+    /// `hour(time)`: the hour, 0 to 23, in UTC.
+    Hour,
+    /// `weekday(time)`: the day of the week, Monday is 1, in UTC.
+    Weekday,
+    /// `distance(place, lat, lon)`: how many metres from a place to a point, along the surface of the Earth.
+    Distance,
 }
 
 /// What a function accepts in one place.
@@ -26,6 +42,12 @@ pub(super) enum Param {
     Text,
     /// One text, or a field with many values of any kind.
     TextOrMany,
+    /// One instant or day.
+    Time,
+    /// A place: JSON with `lat` and `lon`. It becomes two arguments.
+    Place,
+    /// One number.
+    Number,
 }
 
 impl Param {
@@ -34,13 +56,29 @@ impl Param {
         match self {
             Self::Text => "text",
             Self::TextOrMany => "text or a field with many values",
+            Self::Time => "a date or time",
+            Self::Place => "a place",
+            Self::Number => "a number",
         }
     }
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: &'static [Self] = &[Self::Lower, Self::Upper, Self::Length, Self::StartsWith, Self::EndsWith];
+    pub const ALL: &'static [Self] = &[
+        Self::Lower,
+        Self::Upper,
+        Self::Length,
+        Self::StartsWith,
+        Self::EndsWith,
+        Self::Date,
+        Self::Year,
+        Self::Month,
+        Self::Day,
+        Self::Hour,
+        Self::Weekday,
+        Self::Distance,
+    ];
 
     /// The table: the name in the source, the parameters, the kind of the result.
     fn signature(self) -> (&'static str, &'static [Param], Kind) {
@@ -50,6 +88,13 @@ impl Function {
             Self::Length => ("length", &[Param::TextOrMany], Kind::Int),
             Self::StartsWith => ("startsWith", &[Param::Text, Param::Text], Kind::Bool),
             Self::EndsWith => ("endsWith", &[Param::Text, Param::Text], Kind::Bool),
+            Self::Date => ("date", &[Param::Time], Kind::Date),
+            Self::Year => ("year", &[Param::Time], Kind::Int),
+            Self::Month => ("month", &[Param::Time], Kind::Int),
+            Self::Day => ("day", &[Param::Time], Kind::Int),
+            Self::Hour => ("hour", &[Param::Time], Kind::Int),
+            Self::Weekday => ("weekday", &[Param::Time], Kind::Int),
+            Self::Distance => ("distance", &[Param::Place, Param::Number, Param::Number], Kind::Float),
         }
     }
 
@@ -91,6 +136,35 @@ impl Function {
                     _ => text.ends_with(&*part),
                 })
             }
+            Self::Date | Self::Year | Self::Month | Self::Day | Self::Hour | Self::Weekday => self.of_time(&text),
+            Self::Distance => {
+                let mut rest = args.map(|term| term.value(values).to_float());
+                match (text.to_float(), rest.next(), rest.next(), rest.next()) {
+                    (Some(lat), Some(Some(lon)), Some(Some(to_lat)), Some(Some(to_lon))) => {
+                        Value::Float(geo::distance((lat, lon), (to_lat, to_lon)))
+                    }
+                    _ => Value::Null,
+                }
+            }
+        }
+    }
+}
+
+impl Function {
+    /// A part of an instant or day.
+    fn of_time(self, time: &Value<'_>) -> Value<'static> {
+        let moment = match time {
+            Value::DateTime(instant) => TimeZone::UTC.to_datetime(*instant),
+            Value::Date(day) => day.to_datetime(Time::midnight()),
+            _ => return Value::Null,
+        };
+        match self {
+            Self::Year => Value::Int(moment.year().into()),
+            Self::Month => Value::Int(moment.month().into()),
+            Self::Day => Value::Int(moment.day().into()),
+            Self::Hour => Value::Int(moment.hour().into()),
+            Self::Weekday => Value::Int(moment.weekday().to_monday_one_offset().into()),
+            _ => Value::Date(moment.date()),
         }
     }
 }

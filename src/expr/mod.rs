@@ -23,6 +23,7 @@ mod error;
 mod eval;
 mod fit;
 mod function;
+mod geo;
 mod lex;
 mod number;
 mod parse;

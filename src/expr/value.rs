@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use jiff::{Timestamp, civil::Date};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 
 use crate::kernel::Scalar;
 
@@ -76,6 +76,15 @@ impl Value<'_> {
     /// Whether two present values are the same.
     pub(super) fn equals(&self, other: &Self) -> bool {
         self.order(other) == Some(Ordering::Equal)
+    }
+
+    /// The value of a number, as near as a float comes.
+    pub(super) fn to_float(&self) -> Option<f64> {
+        match self {
+            Self::Float(float) => Some(*float),
+            Self::Int(_) | Self::Decimal(_) => self.decimal()?.to_f64(),
+            _ => None,
+        }
     }
 
     /// The value of a number that a decimal can hold.

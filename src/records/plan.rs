@@ -5,11 +5,11 @@
 
 use crate::{
     collections::{Collection, Index, Slot, catalog::ID, layout},
-    expr::{CompareOp, Expr, Field, Root, Term},
+    expr::{CompareOp, Expr, Field, Function, Kind, Root, Term},
     kernel::Scalar,
     store::{
         Scan,
-        key::{Direction, encode, prefix_end},
+        key::{Direction, encode, encode_str_prefix, prefix_end},
     },
 };
 
@@ -74,6 +74,8 @@ enum Bound {
     Above(Scalar),
     AtMost(Scalar),
     Below(Scalar),
+    /// Text that begins so.
+    Prefix(String),
 }
 
 /// A top-level condition that a key range can guarantee: its place among the conditions, its field and what it says.
@@ -142,9 +144,15 @@ fn constraint(collection: &Collection, place: usize, condition: &Expr) -> Option
             let known = collection.kind(field.slot).0 == Term::Literal(value.clone()).kind();
             if known { made(field.slot, Bound::OneOf(vec![value.clone()])) } else { None }
         }
-        Expr::Truth(Term::Field(field))
-            if is_own(field) && field.rest.is_empty() && field.kind == crate::expr::Kind::Bool =>
-        {
+        Expr::Truth(Term::Call { function: Function::StartsWith, args }) => match args.as_slice() {
+            [Term::Field(field), Term::Literal(Scalar::Str(part))]
+                if is_own(field) && !field.many && field.rest.is_empty() && field.kind == Kind::Str =>
+            {
+                made(field.slot, Bound::Prefix(part.clone()))
+            }
+            _ => None,
+        },
+        Expr::Truth(Term::Field(field)) if is_own(field) && field.rest.is_empty() && field.kind == Kind::Bool => {
             made(field.slot, Bound::OneOf(vec![Scalar::Bool(true)]))
         }
         _ => None,
@@ -356,6 +364,12 @@ fn narrow(range: &mut KeyRange, prefix: &[u8], bound: &Bound, direction: Directi
         (Bound::Above(value), Direction::Descending) => (None, Some(key(value))),
         (Bound::AtMost(value), Direction::Descending) => (Some(key(value)), Some(key(&Scalar::Null))),
         (Bound::Below(value), Direction::Descending) => (Some(after(value)), Some(key(&Scalar::Null))),
+        (Bound::Prefix(part), _) => {
+            let mut low = prefix.to_vec();
+            encode_str_prefix(part, direction, &mut low);
+            let high = prefix_end(&low);
+            (Some(low), high)
+        }
         (Bound::OneOf(_), _) => (None, None),
     };
     if let Some(low) = low.filter(|low| *low > range.from) {

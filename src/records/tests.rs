@@ -185,6 +185,10 @@ fn condition() -> impl Strategy<Value = String> {
         Just("color in [\"red\", \"blue\", null]".to_owned()),
         Just("size in [-1, 0, 2]".to_owned()),
         Just("color ~ \"E\"".to_owned()),
+        prop_oneof![Just("r"), Just(""), Just("a"), Just("gre")].prop_map(|v| format!("startsWith(color, \"{v}\")")),
+        (op(), 1..5_u8).prop_map(|(op, v)| format!("date(moment) {op} \"2026-01-0{v}\"")),
+        prop_oneof![Just("any"), Just("all")].prop_map(|each| format!("{each}(tags) != \"x\"")),
+        prop_oneof![Just("x"), Just("q")].prop_map(|v| format!("any(tags) = \"{v}\"")),
     ]
 }
 

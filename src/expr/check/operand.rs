@@ -101,23 +101,62 @@ impl Checker<'_> {
             let message = format!("{name}() takes {} arguments, found {}", params.len(), args.len());
             return Err(ExprError::new(position, message.replace(" 1 arguments", " 1 argument")));
         }
-        let terms = params.iter().zip(args).map(|(param, arg)| self.argument(name, *param, arg));
-        let term = build::call(function, terms.collect::<Result<_>>()?);
+        let mut terms = Vec::with_capacity(args.len() + 1);
+        for (param, arg) in params.iter().zip(args) {
+            self.argument(name, *param, arg, &mut terms)?;
+        }
+        let term = build::call(function, terms);
         Ok(Typed { position, term, kind: function.result(), many: false, label: format!("{name}()") })
     }
 
-    fn argument(&self, function: &str, param: Param, arg: Operand) -> Result<Term> {
+    fn argument(&self, function: &str, param: Param, arg: Operand, terms: &mut Vec<Term>) -> Result<()> {
         let position = arg.position;
-        let found = match self.operand(arg)? {
-            Checked::Literal(_, Literal::Text(text)) => return Ok(Term::Literal(Scalar::Str(text))),
-            Checked::Literal(_, literal) => literal.name().to_owned(),
-            Checked::List(..) => "a list".to_owned(),
-            Checked::Value(typed) => match (param, typed.many, typed.kind) {
-                (Param::TextOrMany, true, _) | (_, false, Kind::Str | Kind::Json) => return Ok(typed.term),
-                (Param::Text, true, _) => format!("{}, which holds many values", typed.label),
-                (_, false, kind) => format!("{}, which is {}", typed.label, kind.name()),
+        let found = match (param, self.operand(arg)?) {
+            (Param::Text | Param::TextOrMany, Checked::Literal(_, Literal::Text(text))) => {
+                terms.push(Term::Literal(Scalar::Str(text)));
+                return Ok(());
+            }
+            (Param::Number, Checked::Literal(_, Literal::Number(number))) => {
+                terms.push(Term::Literal(Scalar::Float(number.to_float())));
+                return Ok(());
+            }
+            (_, Checked::Literal(_, literal)) => literal.name().to_owned(),
+            (_, Checked::List(..)) => "a list".to_owned(),
+            (param, Checked::Value(typed)) => match accepts(param, &typed) {
+                true if param == Param::Place => {
+                    terms.extend(["lat", "lon"].map(|part| inside(typed.term.clone(), part)));
+                    return Ok(());
+                }
+                true => {
+                    terms.push(typed.term);
+                    return Ok(());
+                }
+                false if typed.many => format!("{}, which holds many values", typed.label),
+                false => format!("{}, which is {}", typed.label, typed.kind.name()),
             },
         };
         Err(ExprError::new(position, format!("{function}() needs {}, found {found}", param.name())))
+    }
+}
+
+fn accepts(param: Param, typed: &Typed) -> bool {
+    match (param, typed.many, typed.kind) {
+        (Param::TextOrMany, true, _) | (Param::Text | Param::TextOrMany, false, Kind::Str | Kind::Json) => true,
+        (Param::Time, false, kind) => kind.is_time(),
+        (Param::Number, false, kind) => kind.is_number() || kind == Kind::Json,
+        (Param::Place, false, Kind::Json) => matches!(typed.term, Term::Field(_)),
+        _ => false,
+    }
+}
+
+/// A member of a JSON value.
+fn inside(term: Term, member: &str) -> Term {
+    match term {
+        Term::Field(mut field) => {
+            field.name = format!("{}.{member}", field.name);
+            field.rest.push(member.to_owned());
+            Term::Field(field)
+        }
+        other => other,
     }
 }

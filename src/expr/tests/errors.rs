@@ -75,7 +75,11 @@ fn names() {
         ("@foo.x = 1", 0, r#"no name "@foo.x"; there are @auth, @request.body, @old and @now"#),
         ("@now.x = 1", 0, r#"no name "@now.x"; there are @auth, @request.body, @old and @now"#),
         ("@auth = 1", 0, r#"expected a field behind "@auth", as in @auth.id"#),
-        ("lenght(title) = 1", 0, r#"no function "lenght"; there are lower, upper, length, startsWith, endsWith"#),
+        (
+            "lenght(title) = 1",
+            0,
+            r#"no function "lenght"; there are lower, upper, length, startsWith, endsWith, date, year, month, day, hour, weekday, distance"#,
+        ),
         ("lower() = 'a'", 0, "lower() takes 1 argument, found 0"),
         ("startsWith(title)", 0, "startsWith() takes 2 arguments, found 1"),
         ("lower(views) = 'a'", 6, r#"lower() needs text, found "views", which is a number"#),

@@ -313,3 +313,24 @@ fn instants_are_moved_by_durations() {
     ];
     assert_table(&full(), &table);
 }
+
+#[test]
+fn times_have_parts_and_places_a_distance() {
+    let table = [
+        ("date(createdAt) = '2026-01-31'", true),
+        ("date(createdAt) = day", true),
+        ("date(createdAt) < createdAt", true),
+        ("year(createdAt) = 2026 && month(createdAt) = 1 && day(createdAt) = 31", true),
+        ("hour(createdAt) in [11, 12]", true),
+        ("hour(day) = 0", true),
+        ("weekday(createdAt) = 6", true),
+        ("year(@now) = 2026", true),
+        ("year(@now - 60d) = 2025", true),
+        ("year(@auth.seen) >= year(createdAt)", true),
+        ("distance(meta, 52.52, 13.4) < 1000", false),
+    ];
+    assert_table(&full(), &table);
+    let place = full().with("meta.lat", Value::Float(52.5)).with("meta.lon", Value::Int(13));
+    assert_table(&place, &[("distance(meta, 52.5, 13.01) < 1000", true), ("distance(meta, 52.5, 13.1) < 1000", false)]);
+    assert_table(&Row::default(), &[("year(createdAt) = null", true), ("distance(meta, 1, 1) = null", true)]);
+}
