@@ -19,6 +19,9 @@ pub(super) struct Field {
     /// The name of the member in a record.
     #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
     name: String,
+    /// The name that the field had before: its values and indexes go on under the new one.
+    #[oai(skip_serializing_if_is_none)]
+    renamed_from: Option<String>,
     /// One of string, text, integer, number, decimal, boolean, datetime, date, json, enum, relation, file, geoPoint.
     #[oai(rename = "type")]
     kind: String,
@@ -185,6 +188,15 @@ pub(super) struct Index {
     implicit: bool,
 }
 
+/// A field that goes on under another name.
+#[derive(Object)]
+pub(super) struct Rename {
+    /// The name that it had.
+    from: String,
+    /// The name that it has.
+    to: String,
+}
+
 /// A collection.
 #[derive(Object)]
 #[oai(rename_all = "camelCase", example)]
@@ -207,6 +219,9 @@ pub(super) struct Collection {
     /// True while stored records are brought to changed fields in the background.
     #[oai(default)]
     rewriting: bool,
+    /// The fields whose new names are still being brought to stored records.
+    #[oai(default)]
+    renames: Vec<Rename>,
     /// When it was made.
     created_at: String,
     /// When it was last changed.
@@ -224,6 +239,7 @@ pub(super) struct CollectionList {
 fn title() -> Field {
     Field {
         name: "title".into(),
+        renamed_from: None,
         kind: "string".into(),
         description: None,
         required: true,
@@ -305,6 +321,7 @@ impl Example for Collection {
             indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
             rules: Rules { list: None, read: None, create: None, update: None, delete: None },
             rewriting: false,
+            renames: Vec::new(),
             created_at: "2026-01-31T09:30:00Z".into(),
             updated_at: "2026-01-31T09:30:00Z".into(),
         }
@@ -329,6 +346,7 @@ mod tests {
     fn the_description_fits_the_model() {
         let field = model::FieldDef {
             name: "f".into(),
+            renamed_from: Some("e".into()),
             kind: "relation".into(),
             description: Some("d".into()),
             required: true,

@@ -5,11 +5,13 @@
 pub mod api;
 pub mod catalog;
 mod change;
+mod commit;
 mod dto;
 mod field;
 pub mod layout;
 pub mod maintenance;
 mod model;
+mod rename;
 mod repo;
 mod scope;
 mod service;
