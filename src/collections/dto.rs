@@ -141,6 +141,31 @@ pub(super) struct CollectionCreate {
     rules: Option<Rules>,
 }
 
+/// A collection as it shall be. What it does not say, it does not have.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", deny_unknown_fields, example)]
+pub(super) struct CollectionWanted {
+    /// The name in paths and relations.
+    #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
+    name: String,
+    /// The name that the collection had before: its records go on under the new one.
+    #[oai(skip_serializing_if_is_none)]
+    renamed_from: Option<String>,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// The fields, in the order in which records show them. Of a system collection, only those that it does not have
+    /// by itself need to be said.
+    #[oai(validator(max_items = 200), default)]
+    fields: Vec<Field>,
+    /// The indexes that are not made by attributes of fields.
+    #[oai(validator(max_items = 32), default)]
+    indexes: Vec<IndexRequest>,
+    /// Who may do what.
+    #[oai(skip_serializing_if_is_none)]
+    rules: Option<Rules>,
+}
+
 /// The parts of a collection to replace; absent parts stay.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
@@ -292,6 +317,14 @@ impl Example for CollectionCreate {
             indexes: vec![index],
             rules: Some(owner_rules()),
         }
+    }
+}
+
+impl Example for CollectionWanted {
+    fn example() -> Self {
+        let CollectionCreate { name, description, fields, indexes, rules } = CollectionCreate::example();
+        let renamed_from = Some("articles".into());
+        Self { name, renamed_from, description, fields, indexes, rules }
     }
 }
 

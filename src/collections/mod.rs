@@ -15,6 +15,7 @@ mod rename;
 mod repo;
 mod scope;
 mod service;
+pub mod sync;
 pub mod system;
 mod text;
 mod validate;

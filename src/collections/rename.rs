@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     catalog::{Collection, split_direction},
-    model::{CollectionError, FieldDef, Rename},
+    model::{CollectionDef, CollectionError, FieldDef, Rename},
 };
 use crate::{kernel::FieldError, store::key::Direction};
 
@@ -73,12 +73,21 @@ pub(super) fn under_new_names(stored: &Arc<Collection>, renames: Vec<Rename>) ->
     if renames.is_empty() {
         return Arc::clone(stored);
     }
-    let names: HashMap<&str, &str> = renames.iter().map(|rename| (rename.from.as_str(), rename.to.as_str())).collect();
     let (mut def, mut fields) = (stored.def.clone(), stored.fields.clone());
-    let own = def.fields.iter_mut().map(|field| &mut field.name);
-    for name in own.chain(fields.iter_mut().map(|field| &mut field.name)) {
-        if let Some(to) = names.get(name.as_str()) {
-            (*to).clone_into(name);
+    rename_fields(&mut def, &renames);
+    for (field, renamed) in fields.iter_mut().zip(&def.fields) {
+        field.name.clone_from(&renamed.name);
+    }
+    def.renames = renames;
+    Arc::new(Collection::draft(def, fields))
+}
+
+/// Gives fields their new names, in indexes too.
+pub(super) fn rename_fields(def: &mut CollectionDef, renames: &[Rename]) {
+    let names: HashMap<&str, &str> = renames.iter().map(|rename| (rename.from.as_str(), rename.to.as_str())).collect();
+    for field in &mut def.fields {
+        if let Some(to) = names.get(field.name.as_str()) {
+            (*to).clone_into(&mut field.name);
         }
     }
     for term in def.indexes.iter_mut().flat_map(|index| &mut index.fields) {
@@ -87,8 +96,6 @@ pub(super) fn under_new_names(stored: &Arc<Collection>, renames: Vec<Rename>) ->
             *term = format!("{}{to}", if direction == Direction::Descending { "-" } else { "" });
         }
     }
-    def.renames = renames;
-    Arc::new(Collection::draft(def, fields))
 }
 
 #[cfg(test)]
