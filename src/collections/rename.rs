@@ -102,9 +102,12 @@ pub(super) fn rename_fields(def: &mut CollectionDef, renames: &[Rename]) {
 mod tests {
     use super::*;
 
+    /// What is there, what is wanted, and which each continues.
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, Option<&'a str>)], &'a [Option<&'a str>]);
+
     #[test]
     fn a_former_name_counts_while_it_is_there_and_the_new_one_is_free() {
-        let rows: [(&[&str], &[(&str, Option<&str>)], &[Option<&str>]); 9] = [
+        let rows: [Row<'_>; 9] = [
             (&["a"], &[("a", None)], &[Some("a")]),
             (&["a"], &[("b", None)], &[None]),
             (&["a"], &[("b", Some("a"))], &[Some("a")]),

@@ -11,6 +11,25 @@ use serde_json::{Map, Value, json};
 
 use crate::collections::{CollectionDef, CollectionInput, Rules, sync::as_input, system};
 
+/// The attributes of a field that come first in a file, in the order in which a person would write them.
+const FIRST: [&str; 15] = [
+    "name",
+    "renamedFrom",
+    "type",
+    "description",
+    "collection",
+    "values",
+    "many",
+    "required",
+    "nullable",
+    "default",
+    "onDelete",
+    "format",
+    "pattern",
+    "min",
+    "max",
+];
+
 /// The collections of a folder, by name.
 pub(super) fn read_folder(folder: &Path) -> anyhow::Result<Vec<CollectionInput>> {
     let mut wanted = BTreeMap::new();
@@ -109,11 +128,13 @@ fn to_toml(input: &CollectionInput) -> anyhow::Result<String> {
     Ok(blocks.join("\n"))
 }
 
-/// A table of TOML, in the order of its members, without those that say what would hold anyway.
+/// A table of TOML, those of [`FIRST`] first and the others as they come, without those that say what would hold anyway.
 fn block(header: &str, members: &Value) -> anyhow::Result<String> {
     let empty = Map::new();
     let mut text = header.to_owned();
-    for (name, value) in members.as_object().unwrap_or(&empty) {
+    let mut members: Vec<_> = members.as_object().unwrap_or(&empty).iter().collect();
+    members.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    for (name, value) in members {
         let default = ["required", "unique"].contains(&name.as_str()) && *value == Value::Bool(false);
         if value.is_null() || default {
             continue;
