@@ -165,10 +165,7 @@ mod tests {
         .unwrap();
         let text = to_toml(&input).unwrap();
         assert_eq!(toml::from_str::<CollectionInput>(&text).unwrap(), input, "{text}");
-        assert!(
-            text.contains("[[fields]]\nname = \"title\"\ntype = \"string\"\nrequired = true\nmax = 80\n"),
-            "{text}"
-        );
+        assert!(text.contains("\n\n[[fields]]\nname = \"rating\"\ntype = \"number\"\nnullable = false\n"), "{text}");
         let null = json!({"fields": [{"name": "extra", "type": "json", "default": {"a": null}}]});
         let error = to_toml(&serde_json::from_value(null).unwrap()).unwrap_err();
         assert!(format!("{error:#}").contains("extra"), "{error:#}");
