@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::{
     access::Principal,
     auth::{self, AuthService, Passwords, Tokens, api::AuthApi},
-    collections::{self, Catalogs, CollectionService, api::CollectionsApi, maintenance, system},
+    collections::{self, Catalogs, CollectionService, api::CollectionsApi, maintenance, sync::api::SchemaApi, system},
     config::Config,
     docs,
     health::{self, Health},
@@ -181,6 +181,7 @@ impl Parts<'_> {
             AuthApi { auth: Arc::clone(&self.auth) },
             UsersApi { users: Arc::clone(&self.users) },
             CollectionsApi { collections: self.collections.clone() },
+            SchemaApi { collections: self.collections.clone() },
         );
         let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION")).url_prefix(BASE);
         let spec = service.spec();

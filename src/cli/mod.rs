@@ -74,7 +74,7 @@ Examples:
 Example:
   stead openapi > openapi.json")]
     Openapi,
-    /// Bring collections to what files say
+    /// Keep collections in files: show what differs, bring each to the other
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
     /// Take in records from JSON lines or CSV

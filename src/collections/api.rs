@@ -13,7 +13,7 @@ use crate::{
 
 /// Groups of operations.
 #[derive(Tags)]
-enum Tag {
+pub(super) enum Tag {
     /// Schemas: fields, indexes and rules of records.
     Collections,
 }
@@ -111,7 +111,7 @@ impl CollectionsApi {
 }
 
 /// Who asks, if they may.
-fn asker(request: &Request, action: Action) -> Result<Asker, ApiError> {
+pub(super) fn asker(request: &Request, action: Action) -> Result<Asker, ApiError> {
     let principal = caller_of(request)?;
     if !principal.may(COLLECTIONS, action) {
         let detail = format!("your roles do not permit {COLLECTIONS}:{}", action.name());

@@ -137,6 +137,12 @@ impl Collection {
         self.slots.get(name).copied()
     }
 
+    /// The slot of the member with this name in a record that was written before fields were renamed.
+    pub(super) fn slot_before(&self, name: &str) -> Option<Slot> {
+        let rename = self.def.renames.iter().find(|rename| rename.from == name);
+        self.slot(rename.map_or(name, |rename| &rename.to))
+    }
+
     /// The collection's own field at `slot`; `None` for system fields.
     #[must_use]
     pub fn field(&self, slot: Slot) -> Option<&Field> {
@@ -293,6 +299,13 @@ impl Catalog {
         let by_number: HashMap<_, _> = collections.into_iter().map(|(number, made)| (number, Arc::new(made))).collect();
         let by_name = by_number.values().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
         Ok(Self { epoch, by_number, by_name })
+    }
+
+    /// What would be if these were all collections: to check definitions that name each other before they are stored.
+    pub(super) fn draft(epoch: u64, collections: Vec<Arc<Collection>>) -> Self {
+        let by_name = collections.iter().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
+        let by_number = collections.into_iter().map(|made| (made.number(), made)).collect();
+        Self { epoch, by_number, by_name }
     }
 
     /// The collection with this name.

@@ -94,19 +94,23 @@ pub(super) fn may_narrow(old: &CollectionDef, new: &CollectionDef) -> bool {
 }
 
 /// Relations that lead elsewhere than before: the position of the field, and the number of the collection.
-pub(super) fn retargeted(catalog: &Catalog, old: &CollectionDef, new: &CollectionDef) -> Vec<(usize, u32)> {
-    let target = |def: &CollectionDef, field: &FieldDef| match field.collection.as_deref()? {
+pub(super) fn retargeted(
+    (before, after): (&Catalog, &Catalog),
+    old: &CollectionDef,
+    new: &CollectionDef,
+) -> Vec<(usize, u32)> {
+    let target = |catalog: &Catalog, def: &CollectionDef, field: &FieldDef| match field.collection.as_deref()? {
         name if name == def.name => Some(old.number),
         name => catalog.by_name(name).map(|target| target.number()),
     };
     let moved = |(position, now): (usize, &FieldDef)| {
-        let leads = target(new, now)?;
-        let before = field(old, &now.name);
-        if before.is_none() && now.default.is_none() {
+        let leads = target(after, new, now)?;
+        let held = field(old, &now.name);
+        if held.is_none() && now.default.is_none() {
             // Nothing points anywhere yet, so there is nothing to look at.
             return None;
         }
-        let led = before.and_then(|before| target(old, before));
+        let led = held.and_then(|held| target(before, old, held));
         (led != Some(leads)).then_some((position, leads))
     };
     new.fields.iter().enumerate().filter_map(moved).collect()

@@ -19,6 +19,9 @@ pub(super) struct Field {
     /// The name of the member in a record.
     #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
     name: String,
+    /// The name that the field had before: its values and indexes go on under the new one.
+    #[oai(skip_serializing_if_is_none)]
+    renamed_from: Option<String>,
     /// One of string, text, integer, number, decimal, boolean, datetime, date, json, enum, relation, file, geoPoint.
     #[oai(rename = "type")]
     kind: String,
@@ -154,6 +157,31 @@ pub(super) struct CollectionCreate {
     rules: Option<Rules>,
 }
 
+/// A collection as it shall be. What it does not say, it does not have.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", deny_unknown_fields, example)]
+pub(super) struct CollectionWanted {
+    /// The name in paths and relations.
+    #[oai(validator(pattern = "^[A-Za-z][A-Za-z0-9_]{0,62}$"))]
+    name: String,
+    /// The name that the collection had before: its records go on under the new one.
+    #[oai(skip_serializing_if_is_none)]
+    renamed_from: Option<String>,
+    /// What it holds, for people.
+    #[oai(skip_serializing_if_is_none)]
+    description: Option<String>,
+    /// The fields, in the order in which records show them. Of a system collection, only those that it does not have
+    /// by itself need to be said.
+    #[oai(validator(max_items = 200), default)]
+    fields: Vec<Field>,
+    /// The indexes that are not made by attributes of fields.
+    #[oai(validator(max_items = 32), default)]
+    indexes: Vec<IndexRequest>,
+    /// Who may do what.
+    #[oai(skip_serializing_if_is_none)]
+    rules: Option<Rules>,
+}
+
 /// The parts of a collection to replace; absent parts stay.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
@@ -201,6 +229,15 @@ pub(super) struct Index {
     implicit: bool,
 }
 
+/// A field that goes on under another name.
+#[derive(Object)]
+pub(super) struct Rename {
+    /// The name that it had.
+    from: String,
+    /// The name that it has.
+    to: String,
+}
+
 /// A collection.
 #[derive(Object)]
 #[oai(rename_all = "camelCase", example)]
@@ -223,6 +260,9 @@ pub(super) struct Collection {
     /// True while stored records are brought to changed fields in the background.
     #[oai(default)]
     rewriting: bool,
+    /// The fields whose new names are still being brought to stored records.
+    #[oai(default)]
+    renames: Vec<Rename>,
     /// When it was made.
     created_at: String,
     /// When it was last changed.
@@ -240,6 +280,7 @@ pub(super) struct CollectionList {
 fn title() -> Field {
     Field {
         name: "title".into(),
+        renamed_from: None,
         kind: "string".into(),
         description: None,
         required: true,
@@ -296,6 +337,14 @@ impl Example for CollectionCreate {
     }
 }
 
+impl Example for CollectionWanted {
+    fn example() -> Self {
+        let CollectionCreate { name, description, fields, indexes, rules } = CollectionCreate::example();
+        let renamed_from = Some("articles".into());
+        Self { name, renamed_from, description, fields, indexes, rules }
+    }
+}
+
 impl Example for CollectionUpdate {
     fn example() -> Self {
         Self {
@@ -322,6 +371,7 @@ impl Example for Collection {
             indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
             rules: Rules { list: None, read: None, create: None, update: None, delete: None },
             rewriting: false,
+            renames: Vec::new(),
             created_at: "2026-01-31T09:30:00Z".into(),
             updated_at: "2026-01-31T09:30:00Z".into(),
         }
@@ -346,6 +396,7 @@ mod tests {
     fn the_description_fits_the_model() {
         let field = model::FieldDef {
             name: "f".into(),
+            renamed_from: Some("e".into()),
             kind: "relation".into(),
             description: Some("d".into()),
             required: true,

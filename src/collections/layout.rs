@@ -113,10 +113,11 @@ impl<'a> Slots<'a> {
         let mut slots = Self::empty(collection.slot_count());
         let mut left = wanted.map_or(usize::MAX, <[Slot]>::len);
         let mut expected = 0;
+        let old_names = has_old_names(collection, record)?;
         text::members(record, |name, value| {
-            let expected_name = collection.slot_name(expected).as_bytes() == name;
-            let slot =
-                if expected_name { Some(expected) } else { str::from_utf8(name).ok().and_then(|n| collection.slot(n)) };
+            let expected_name = !old_names && collection.slot_name(expected).as_bytes() == name;
+            let find = |name| if old_names { collection.slot_before(name) } else { collection.slot(name) };
+            let slot = if expected_name { Some(expected) } else { str::from_utf8(name).ok().and_then(find) };
             let Some(slot) = slot else { return Ok(ControlFlow::Continue(())) };
             expected = slot + 1;
             if wanted.is_none_or(|wanted| wanted.contains(&slot)) {
@@ -190,6 +191,17 @@ impl<'a> Slots<'a> {
             None => vec![system_scalar(slot, raw)],
         }
     }
+}
+
+/// Whether a record was written before fields were renamed: the first one's new name is no member of it.
+fn has_old_names(collection: &Collection, record: &[u8]) -> Result<bool, StoreError> {
+    let Some(rename) = collection.def.renames.first() else { return Ok(false) };
+    let mut old = true;
+    text::members(record, |name, _| {
+        old = name != rename.to.as_bytes();
+        Ok(if old { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(old)
 }
 
 /// The value of a system field.

@@ -200,7 +200,10 @@ fn fill(
 
 fn finish(tx: &mut Tx<'_>, collection: &Collection, work: &Work) -> Result<(), StoreError> {
     match work {
-        Work::Rewrite => change_def(tx, collection, |def| def.rewriting = false),
+        Work::Rewrite => change_def(tx, collection, |def| {
+            def.rewriting = false;
+            def.renames.clear();
+        }),
         Work::Fill(index) => set_index_state(tx, collection, index.number, IndexState::Ready),
     }
 }

@@ -5,14 +5,17 @@
 pub mod api;
 pub mod catalog;
 mod change;
+mod commit;
 mod dto;
 mod field;
 pub mod layout;
 pub mod maintenance;
 mod model;
+mod rename;
 mod repo;
 mod scope;
 mod service;
+pub mod sync;
 pub mod system;
 mod text;
 mod validate;

@@ -43,10 +43,23 @@ pub struct CollectionDef {
     /// True while stored records are brought to changed fields in the background.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewriting: bool,
+    /// The fields whose values records that were not rewritten yet have under other names; the first one's new name was
+    /// no field's before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<Rename>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// A field that goes on under another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rename {
+    /// The name that it had.
+    pub from: String,
+    /// The name that it has.
+    pub to: String,
 }
 
 /// A field of a collection. Which attributes apply depends on the type; the others are refused.
@@ -55,6 +68,9 @@ pub struct CollectionDef {
 pub struct FieldDef {
     /// The name of the member in a record.
     pub name: String,
+    /// The name that the field had before; said by clients only, never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// The type; see [`FieldType`].
     #[serde(rename = "type")]
     pub kind: String,
@@ -273,6 +289,9 @@ pub struct Rules {
 pub struct CollectionInput {
     /// The name in paths and relations.
     pub name: Option<String>,
+    /// The name that the collection had before; only a whole schema says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// What it holds, for people.
     pub description: Option<String>,
     /// The fields; at a change, all of them.

@@ -1,28 +1,23 @@
 //! Use cases of collections: create, list, read, change, delete.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
     catalog::{Catalog, Catalogs, Collection},
-    change::{self, Misfits},
-    field::Field,
-    layout,
-    model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, IndexInput, Rules},
-    repo::{self, Dropped},
-    validate::{self, WantedIndex},
+    change,
+    commit::{self, Update},
+    model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, Rules},
+    rename, validate,
 };
 use crate::{
-    kernel::Clock,
-    store::{
-        Change, ChangeKind, Epoch, Store, StoreError, Tx,
-        log::{self, Origin},
-    },
+    kernel::{Clock, FieldError},
+    store::{Store, Tx, log::Origin},
 };
 
 /// How often a change is tried again when another one came between.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// Who asks, for the change log.
 #[derive(Clone, Debug, Default)]
@@ -44,9 +39,9 @@ impl Asker {
 /// Use cases of collections.
 #[derive(Clone)]
 pub struct CollectionService {
-    store: Store,
-    catalogs: Arc<Catalogs>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Store,
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for CollectionService {
@@ -85,6 +80,7 @@ impl CollectionService {
     /// # Errors
     /// [`CollectionError::Invalid`] with every fault, or another [`CollectionError`].
     pub async fn create(&self, asker: &Asker, input: CollectionInput) -> Result<CollectionDef, CollectionError> {
+        refuse_former_name(&input)?;
         self.create_as(asker, input, false).await
     }
 
@@ -117,7 +113,8 @@ impl CollectionService {
             let indexes = input.indexes.clone().unwrap_or_default();
             let (_, wanted) = validate::check(&def, &indexes, &catalog)?;
             let asker = asker.clone();
-            let created = self.store.write(move |tx| insert(tx, &asker, catalog.epoch, def, wanted)).await;
+            let insert = move |tx: &mut Tx<'_>| commit::insert(tx, &asker, def, wanted);
+            let created = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, insert)).await;
             if !matches!(created, Err(CollectionError::Moved)) {
                 return created;
             }
@@ -136,32 +133,20 @@ impl CollectionService {
         name: &str,
         input: CollectionInput,
     ) -> Result<CollectionDef, CollectionError> {
+        refuse_former_name(&input)?;
         for _ in 0..TRIES {
-            let (snapshot, catalog) = self.catalogs.current()?;
-            let old = Arc::clone(find(&catalog, name)?);
-            let plan = plan_update(&catalog, old, &input, self.clock.now())?;
-            let plan = if plan.narrows { self.judge(plan, snapshot.seq()).await? } else { plan };
+            let (_, catalog) = self.catalogs.current()?;
+            let plan = plan_update(&catalog, find(&catalog, name)?, &input, self.clock.now())?;
+            let plan = plan.judge(&self.store).await?;
             let asker = asker.clone();
-            let updated = self.store.write(move |tx| update(tx, &asker, &catalog, plan)).await;
+            let update =
+                move |tx: &mut Tx<'_>| commit::guarded(tx, catalog.epoch, |tx| update(tx, &asker, &catalog, plan));
+            let updated = self.store.write(update).await;
             if !matches!(updated, Err(CollectionError::Moved)) {
                 return updated;
             }
         }
         Err(CollectionError::Moved)
-    }
-
-    /// Checks the stored records against the new fields, on a blocking thread. What is written meanwhile is checked in
-    /// the transaction of the change.
-    async fn judge(&self, mut plan: Update, _seen: u64) -> Result<Update, CollectionError> {
-        self.store
-            .scan(move |snapshot| {
-                let mut misfits = Misfits::default();
-                misfits.judge_all(snapshot, &plan.old, &plan.fields)?;
-                misfits.into_result()?;
-                plan.judged_seq = snapshot.seq();
-                Ok(plan)
-            })
-            .await
     }
 
     /// Deletes a collection and its records. The name is free at once; the space is reclaimed in the background.
@@ -186,7 +171,8 @@ impl CollectionService {
                 return Err(CollectionError::Conflict(detail));
             }
             let (asker, now) = (asker.clone(), self.clock.now());
-            let deleted = self.store.write(move |tx| remove(tx, &asker, catalog.epoch, &def, now)).await;
+            let remove = move |tx: &mut Tx<'_>| commit::remove(tx, &asker, &def, now);
+            let deleted = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, remove)).await;
             if !matches!(deleted, Err(CollectionError::Moved)) {
                 return deleted;
             }
@@ -199,62 +185,43 @@ fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, Col
     catalog.by_name(name).ok_or_else(|| CollectionError::NotFound(name.to_owned()))
 }
 
-fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> CollectionDef {
+/// Fields as they are stored: without what only a change says of them.
+pub(super) fn stored_fields(fields: &[FieldDef]) -> Vec<FieldDef> {
+    fields.iter().map(|field| FieldDef { renamed_from: None, ..field.clone() }).collect()
+}
+
+/// A new collection; its number is given when it is stored.
+pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> CollectionDef {
     CollectionDef {
         number: 0,
         name: input.name.clone().unwrap_or_default(),
         description: input.description.clone(),
         system,
-        fields: input.fields.clone().unwrap_or_default(),
+        fields: input.fields.as_deref().map(stored_fields).unwrap_or_default(),
         indexes: Vec::new(),
         rules: input.rules.clone().unwrap_or_default(),
         rewriting: false,
+        renames: Vec::new(),
         created_at: now,
         updated_at: now,
     }
 }
 
-fn check_epoch(tx: &Tx<'_>, epoch: u64) -> Result<(), CollectionError> {
-    if tx.epoch(Epoch::Schema) == epoch { Ok(()) } else { Err(CollectionError::Moved) }
-}
-
-fn insert(
-    tx: &mut Tx<'_>,
-    asker: &Asker,
-    epoch: u64,
-    mut def: CollectionDef,
-    wanted: Vec<WantedIndex>,
-) -> Result<CollectionDef, CollectionError> {
-    check_epoch(tx, epoch)?;
-    def.number = repo::next_number(tx, "collection")?;
-    change::assign_indexes(tx, None, &mut def, wanted, true)?;
-    repo::put(tx, &def)?;
-    tx.bump(Epoch::Schema)?;
-    log_change(tx, asker, ChangeKind::Created, None, Some(&def), def.created_at)?;
-    Ok(def)
-}
-
-/// A change that was checked and is to be carried out.
-struct Update {
-    old: Arc<Collection>,
-    new: CollectionDef,
-    fields: Vec<Field>,
-    wanted: Vec<WantedIndex>,
-    narrows: bool,
-    judged_seq: u64,
+fn update(tx: &mut Tx<'_>, asker: &Asker, catalog: &Catalog, plan: Update) -> Result<CollectionDef, CollectionError> {
+    let old_name = plan.names().0.to_owned();
+    let new = plan.carry_out(tx, asker, catalog, catalog)?;
+    if old_name != new.name {
+        change::rename_targets(tx, catalog, &old_name, &new)?;
+    }
+    Ok(new)
 }
 
 fn plan_update(
     catalog: &Catalog,
-    old: Arc<Collection>,
+    old: &Arc<Collection>,
     input: &CollectionInput,
     now: Timestamp,
 ) -> Result<Update, CollectionError> {
-    if old.def.rewriting {
-        let detail =
-            format!("records of \"{}\" are still being brought to its last change; try again shortly", old.def.name);
-        return Err(CollectionError::Conflict(detail));
-    }
     let mut new = old.def.clone();
     new.updated_at = now;
     if let Some(name) = &input.name {
@@ -264,20 +231,18 @@ fn plan_update(
     if input.description.is_some() {
         new.description.clone_from(&input.description);
     }
+    let mut renames = Vec::new();
     if let Some(fields) = &input.fields {
-        new.fields.clone_from(fields);
+        renames = rename::of_fields(&old.def.fields, fields);
+        rename::check_used(&old.def.fields, fields, &renames)?;
+        new.fields = stored_fields(fields);
     }
     if let Some(rules) = &input.rules {
         new.rules.clone_from(rules);
     }
-    if old.def.system {
-        let own = crate::collections::system::fields_of(&old.def.name);
-        change::check_system(&old.def, &new, &own)?;
-    }
-    let indexes = input.indexes.clone().unwrap_or_else(|| explicit_indexes(&old.def));
-    let (fields, wanted) = validate::check(&new, &indexes, catalog)?;
-    let narrows = change::may_narrow(&old.def, &new);
-    Ok(Update { old, new, fields, wanted, narrows, judged_seq: 0 })
+    let update = Update::check(old, new, renames, input.indexes.as_deref(), catalog)?;
+    update.check_settled()?;
+    Ok(update)
 }
 
 /// A relation to itself follows a collection's own new name.
@@ -288,91 +253,12 @@ fn retarget_own(def: &mut CollectionDef, old_name: &str) {
     }
 }
 
-fn explicit_indexes(def: &CollectionDef) -> Vec<IndexInput> {
-    let explicit = def.indexes.iter().filter(|index| !index.implicit);
-    explicit.map(|index| IndexInput { fields: index.fields.clone(), unique: index.unique }).collect()
-}
-
-fn update(tx: &mut Tx<'_>, asker: &Asker, catalog: &Catalog, plan: Update) -> Result<CollectionDef, CollectionError> {
-    check_epoch(tx, catalog.epoch)?;
-    let Update { old, mut new, fields, wanted, narrows, judged_seq } = plan;
-    if narrows {
-        judge_newer(tx, &old, &fields, judged_seq)?;
+fn refuse_former_name(input: &CollectionInput) -> Result<(), CollectionError> {
+    if input.renamed_from.is_none() {
+        return Ok(());
     }
-    // Only here no record that is pointed at can go.
-    let targets = change::retargeted(catalog, &old.def, &new);
-    if !targets.is_empty() {
-        let mut misfits = Misfits::default();
-        misfits.judge_targets(tx, &old, &fields, &targets)?;
-        misfits.into_result()?;
-    }
-    let empty = layout::is_empty(tx, new.number)?;
-    let gone = change::assign_indexes(tx, Some(&old.def), &mut new, wanted, empty)?;
-    if !gone.is_empty() {
-        repo::add_dropped(tx, new.number, change::dropped_indexes(gone))?;
-    }
-    new.rewriting = !empty && change::needs_rewrite(&old.def, &new);
-    repo::put(tx, &new)?;
-    if old.def.name != new.name {
-        change::rename_targets(tx, catalog, &old.def.name, &new)?;
-    }
-    tx.bump(Epoch::Schema)?;
-    log_change(tx, asker, ChangeKind::Updated, Some(&old.def), Some(&new), new.updated_at)?;
-    Ok(new)
-}
-
-/// Judges the records that were written after the judged state.
-fn judge_newer(tx: &Tx<'_>, old: &Collection, fields: &[Field], seq: u64) -> Result<(), CollectionError> {
-    let mut misfits = Misfits::default();
-    log::read::<StoreError>(tx, seq, &mut |entry| {
-        if entry.entity == "records"
-            && entry.collection == old.number()
-            && let Some(record) = entry.new
-        {
-            misfits.judge(old, fields, &entry.id, record.get().as_bytes())?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    misfits.into_result()
-}
-
-fn remove(
-    tx: &mut Tx<'_>,
-    asker: &Asker,
-    epoch: u64,
-    def: &CollectionDef,
-    now: Timestamp,
-) -> Result<(), CollectionError> {
-    check_epoch(tx, epoch)?;
-    repo::delete(tx, def.number)?;
-    let indexes = def.indexes.iter().map(|index| index.number).collect();
-    repo::add_dropped(tx, def.number, Dropped { records: true, indexes })?;
-    tx.bump(Epoch::Schema)?;
-    log_change(tx, asker, ChangeKind::Deleted, Some(def), None, now)
-}
-
-fn log_change(
-    tx: &mut Tx<'_>,
-    asker: &Asker,
-    kind: ChangeKind,
-    old: Option<&CollectionDef>,
-    new: Option<&CollectionDef>,
-    time: Timestamp,
-) -> Result<(), CollectionError> {
-    let json = |def: Option<&CollectionDef>| def.map(serde_json::to_string).transpose().map_err(StoreError::corrupt);
-    let (old_text, new_text) = (json(old)?, json(new)?);
-    let Some(def) = new.or(old) else { return Ok(()) };
-    tx.log(&Change {
-        time,
-        entity: "collections",
-        collection: 0,
-        id: &def.name,
-        kind,
-        actor: asker.origin(),
-        new: new_text.as_deref(),
-        old: old_text.as_deref(),
-    })?;
-    Ok(())
+    let detail = "only a whole schema says it; change the name of the collection";
+    Err(CollectionError::Invalid(vec![FieldError::at("renamedFrom", "invalid", detail)]))
 }
 
 /// The definition of a system collection.
@@ -380,6 +266,7 @@ fn log_change(
 pub(super) fn system_input(name: &str, description: &str, fields: Vec<FieldDef>, rules: Rules) -> CollectionInput {
     CollectionInput {
         name: Some(name.into()),
+        renamed_from: None,
         description: Some(description.into()),
         fields: Some(fields),
         indexes: None,

@@ -1,4 +1,4 @@
-//! `stead schema apply`: collections made, changed and kept as files say.
+//! `stead schema`: what differs between collections and files, and each brought to the other.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,15 @@ use crate::{
     process::{Site, repository},
 };
 
-/// What one run said of each collection, by name.
+/// What one run did to each collection, by name; empty when nothing differed.
 fn apply(site: &Site, folder: &Path) -> Vec<(String, String)> {
     let said = site.run(&["schema", "apply", folder.to_str().unwrap()]).success();
-    let pairs = said.lines().map(|line| line.split_once(' ').unwrap());
-    let mut said: Vec<_> = pairs.map(|(done, name)| (name.to_owned(), done.to_owned())).collect();
-    said.sort();
-    said
+    let done =
+        said.lines().filter_map(|line| line.split_once(' ')).filter(|(done, _)| ["made", "changed"].contains(done));
+    let mut done: Vec<_> = done.map(|(done, name)| (name.to_owned(), done.to_owned())).collect();
+    assert_eq!(done.is_empty(), said == "Nothing differs.\n", "{said}");
+    done.sort();
+    done
 }
 
 fn all(names: &[String], done: &str) -> Vec<(String, String)> {
@@ -47,16 +49,14 @@ async fn the_example_is_made_then_kept_then_changed() {
     let names = names(&folder);
     assert!(names.len() >= 11, "{names:?}");
     assert_eq!(apply(&site, &folder), all(&names, "made"));
-    assert_eq!(apply(&site, &folder), all(&names, "kept"));
+    assert_eq!(apply(&site, &folder), []);
 
     let artists = site.read("schema/artists.toml") + "\n[[fields]]\nname = \"country\"\ntype = \"string\"\n";
     site.write("schema/artists.toml", artists);
-    let mut changed = all(&names, "kept");
-    changed.iter_mut().filter(|(name, _)| name == "artists").for_each(|(_, done)| *done = "changed".into());
-    assert_eq!(apply(&site, &folder), changed);
+    assert_eq!(apply(&site, &folder), [("artists".to_owned(), "changed".to_owned())]);
 
     let server = site.serve();
-    assert_eq!(apply(&site, &folder), all(&names, "kept"), "through the server that runs");
+    assert_eq!(apply(&site, &folder), [], "through the server that runs");
     let mut admin = Client::admin(&site, &server).await;
     let stored = admin.get("/api/v1/collections/artists").await.expect(200);
     let fields: Vec<_> = stored["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
@@ -106,4 +106,89 @@ fn a_narrower_field_is_refused_with_the_records_that_do_not_fit() {
     assert_eq!(apply(&site, &site.path("schema")), [("books".into(), "changed".into())]);
     let kept: Vec<Value> = crate::client::lines(&site.run(&["export", "books"]).success());
     assert_eq!(kept.len(), 2);
+}
+
+#[test]
+fn a_plan_is_shown_and_an_exit_code_tells_whether_anything_differs() {
+    let site = Site::new();
+    let books = |fields: &str| site.write("config/collections/books.toml", fields);
+    books(
+        "description = \"Read.\"\nrules = { list = \"pages > 1\" }\nindexes = [{ fields = [\"pages\", \"-title\"] }]\n\
+         fields = [{ name = \"title\", type = \"string\", required = true, max = 80 }, { name = \"pages\", type = \"integer\" }]\n",
+    );
+    let check = |code: i32| {
+        let finished = site.run(&["schema", "plan", "--check"]);
+        assert_eq!(finished.code, Some(code), "{finished:?}");
+        finished.stdout
+    };
+    let shown = site.run(&["schema", "plan"]).success();
+    assert_eq!(
+        shown,
+        "books (new)\n  + field title string required max 80\n  + field pages integer\n  + index (pages, -title)\n  \
+         + rule list: pages > 1\n\nPlan: 1 to make, 0 to change, 0 to delete\n"
+    );
+    assert_eq!(check(1), shown);
+    assert_eq!(site.run(&["schema", "apply"]).success(), shown + "made books\n");
+    assert_eq!(check(0), "Nothing differs.\n");
+
+    site.write("books.jsonl", "{\"id\":\"b\",\"title\":\"It\",\"pages\":9}\n");
+    site.run(&["import", "books", "books.jsonl"]).success();
+    books(
+        "description = \"Read.\"\nrules = { list = \"name != null\" }\n\
+         fields = [{ name = \"name\", renamedFrom = \"title\", type = \"string\", required = true, max = 90 }]\n",
+    );
+    let shown = site.run(&["schema", "plan"]).success();
+    assert_eq!(
+        shown,
+        "books\n  > rename field title → name\n  - field pages integer  (destructive)\n  ~ field name: max 80 → 90\n  \
+         - index (pages, -name)\n  ~ rule list: pages > 1 → name != null\n\n\
+         Plan: 0 to make, 1 to change, 0 to delete; 1 destructive step (needs --allow-destructive)\n"
+    );
+    let refused = site.run(&["schema", "apply"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), shown.as_str()));
+    assert!(refused.stderr.contains("--allow-destructive"), "{refused:?}");
+    let done = site.run(&["schema", "apply", "--allow-destructive"]).success();
+    assert!(done.ends_with("\nchanged books\n"), "{done}");
+    let kept: Vec<Value> = crate::client::lines(&site.run(&["export", "books"]).success());
+    assert_eq!((kept.len(), &kept[0]["name"]), (1, &Value::from("It")));
+
+    site.write("other/films.toml", "");
+    let pruned = site.run(&["schema", "plan", "other", "--prune"]).success();
+    assert!(pruned.contains("books\n  - collection with all its records  (destructive)\n"), "{pruned}");
+    site.run(&["schema", "apply", "other", "--prune", "--allow-destructive"]).success();
+    let left = site.run(&["schema", "plan", "--check"]).failure(1);
+    assert!(left.contains("differ"), "{left}");
+}
+
+#[test]
+fn what_is_pulled_is_what_is_there() {
+    let site = Site::new();
+    let folder = example(&site);
+    apply(&site, &folder);
+    let users = "[[fields]]\nname = \"nickname\"\ntype = \"string\"\nmax = 40\n";
+    site.write("more/users.toml", users);
+    site.write(
+        "more/notes.toml",
+        "[[fields]]\nname = \"text\"\ntype = \"text\"\n[rules]\nlist = \"text != 'a\\\"b'\"\n",
+    );
+    site.run(&["schema", "apply", "more"]).success();
+
+    site.write("pulled/readme.txt", "stays");
+    site.write("pulled/mine.toml", "name = \"notes\"\n");
+    let said = site.run(&["schema", "pull", "pulled"]).success();
+    assert!(said.contains("wrote pulled/users.toml\n") && said.contains("wrote pulled/mine.toml\n"), "{said}");
+    let mut expected = names(&folder);
+    expected.extend(["mine".into(), "readme".into(), "users".into()]);
+    expected.sort();
+    assert_eq!(names(&site.path("pulled")), expected);
+    assert_eq!(site.read("pulled/readme.txt"), "stays");
+    assert_eq!(site.read("pulled/users.toml"), users, "only what was added");
+    assert!(site.read("pulled/mine.toml").starts_with("name = \"notes\"\n\n[[fields]]\n"));
+    for name in names(&folder) {
+        let (written, read) = (site.read(&format!("schema/{name}.toml")), site.read(&format!("pulled/{name}.toml")));
+        assert_eq!(read, written, "as a person wrote it");
+    }
+    assert_eq!(site.run(&["schema", "plan", "pulled", "--prune", "--check"]).success(), "Nothing differs.\n");
+    let again = site.run(&["schema", "pull", "pulled"]).success();
+    assert!(again.lines().all(|line| line.starts_with("kept ")), "{again}");
 }

@@ -4,6 +4,8 @@ mod change;
 mod index;
 mod refusals;
 mod relations;
+mod rename;
+mod schema;
 mod types;
 
 use insta::assert_json_snapshot;
