@@ -29,3 +29,4 @@ pub use model::{
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, FilterScope};
 pub use service::{Asker, CollectionService};
+pub use validate::is_name;

@@ -119,7 +119,11 @@ impl Run<'_> {
     }
 
     /// Visits the records that match, in the order of the path, after the key `after`.
-    fn matching(&mut self, after: Option<&[u8]>, visit: VisitRecord<'_, RecordError>) -> Result<(), RecordError> {
+    pub(super) fn matching(
+        &mut self,
+        after: Option<&[u8]>,
+        visit: VisitRecord<'_, RecordError>,
+    ) -> Result<(), RecordError> {
         let (collection, plan, snapshot) = (self.collection, self.plan, self.snapshot);
         let wanted = slots_read(&plan.residual);
         let (mut examined, stopped, now) = (0, Cell::new(false), self.now);
