@@ -62,6 +62,11 @@ impl World {
         world
     }
 
+    pub(super) fn collection(&self) -> Arc<Collection> {
+        let (_, catalog) = self.catalogs.current().unwrap();
+        Arc::clone(catalog.by_name("things").unwrap())
+    }
+
     async fn import(&self, rows: &[Value]) {
         let mut lines = String::new();
         for row in rows {

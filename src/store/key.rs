@@ -140,9 +140,9 @@ fn float_from_ordered(bits: u64) -> f64 {
 
 /// A zero byte becomes `00 ff`, so that `00 00` can end a text and sorts before anything that goes on.
 fn escape(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        out.push(*byte);
-        if *byte == 0 {
+    for part in bytes.split_inclusive(|byte| *byte == 0) {
+        out.extend_from_slice(part);
+        if part.ends_with(&[0]) {
             out.push(0xff);
         }
     }

@@ -159,6 +159,7 @@ impl Request {
     /// Whether an aggregate shows a decimal with the digits that were sent.
     pub(super) fn needs_texts(&self) -> bool {
         let decimal = |measure: &Measure| measure.field.as_ref().is_some_and(|field| field.kind == Kind::Decimal);
-        self.measures.iter().any(|measure| measure.function != Function::Distinct && decimal(measure))
+        let shows = |measure: &Measure| matches!(measure.function, Function::Sum | Function::Min | Function::Max);
+        self.measures.iter().any(|measure| shows(measure) && decimal(measure))
     }
 }

@@ -64,11 +64,23 @@ impl Aggregation {
             let count = run.count()?;
             return groups.take(&Entry { values: &[], now: self.now }, count);
         }
-        run.matching(None, &mut |_, record| {
+        let visited = run.matching(None, &mut |_, record| {
             let slots = Slots::read_some(&self.collection, record, Some(&wanted))?;
             groups.take(&View::of(&self.collection, &slots, self.now), 1)?;
             Ok(ControlFlow::Continue(()))
-        })
+        });
+        match visited {
+            // No index would help, so none is named.
+            Err(RecordError::IndexRequired(_))
+                if plan.residual == Expr::Constant(true) && self.request.needs_texts() =>
+            {
+                Err(RecordError::IndexRequired(format!(
+                    "the aggregation reads more than {} records of {}; narrow the filter",
+                    self.limits.examined_max, self.collection.def.name
+                )))
+            }
+            other => other,
+        }
     }
 
     /// The plan of an index whose entries tell all that is asked.

@@ -3,11 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::records::tests::{World, filter, indexes, row};
+use super::{GROUP_BYTES_MAX, GROUPS_MAX, groups::Groups, request::Request};
+use crate::{
+    expr::{self, Field, Values},
+    kernel::{Code, DomainError as _},
+    records::tests::{World, filter, indexes, row},
+};
 
 const KEYS: [&str; 13] = [
     "color",
@@ -204,4 +210,48 @@ proptest! {
             }
         });
     }
+}
+
+/// One value for every field.
+struct Same(expr::Value<'static>);
+
+impl Values for Same {
+    fn value(&self, _: &Field) -> expr::Value<'_> {
+        self.0.clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+/// Takes in so many records with these values, and answers the fault, if there is one.
+async fn fill(group: &str, select: &str, values: impl Iterator<Item = expr::Value<'static>>) -> Option<String> {
+    let world = World::new(&[], false, &[]).await;
+    let collection = world.collection();
+    let parameters = [("group", group), ("select", select)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let request = Request::parse(&collection, &parameters).unwrap();
+    let mut groups = Groups::new(&request).unwrap();
+    let mut faults = values.filter_map(|value| groups.take(&Same(value), 1).err());
+    faults.next().map(|fault| {
+        assert_eq!(fault.code(), Code::ValidationFailed);
+        fault.to_string()
+    })
+}
+
+#[tokio::test]
+async fn memory_has_an_end() {
+    let numbers = |count: usize| (0..i64::try_from(count).unwrap()).map(expr::Value::Int);
+    let texts = |count: usize| (0..count).map(|n| expr::Value::Str(format!("{n:04}{}", "x".repeat(999_996)).into()));
+    assert_eq!(fill("size", "count", numbers(GROUPS_MAX).chain(numbers(GROUPS_MAX))).await, None);
+    let fault = fill("size", "count", numbers(GROUPS_MAX + 1)).await.unwrap();
+    assert!(fault.contains("more than 100000 groups"), "{fault}");
+    let megabytes = GROUP_BYTES_MAX / 1_000_000;
+    assert_eq!(fill("", "distinct(color)", texts(megabytes).chain(texts(2))).await, None);
+    for (group, select) in [("color", "count"), ("", "distinct(color)"), ("color", "max(color)")] {
+        let fault = fill(group, select, texts(megabytes + 1)).await.unwrap();
+        assert!(fault.contains("64 MiB"), "{fault}");
+    }
+    // A text that is no longer the greatest takes nothing.
+    assert_eq!(fill("", "max(color)", texts(2 * megabytes)).await, None);
 }
