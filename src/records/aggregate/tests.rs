@@ -225,33 +225,43 @@ impl Values for Same {
     }
 }
 
-/// Takes in so many records with these values, and answers the fault, if there is one.
-async fn fill(group: &str, select: &str, values: impl Iterator<Item = expr::Value<'static>>) -> Option<String> {
+/// Takes in records with these values, and answers how many came in before a fault, and the fault.
+async fn fill(group: &str, select: &str, values: impl Iterator<Item = expr::Value<'static>>) -> (usize, String) {
     let world = World::new(&[], false, &[]).await;
-    let collection = world.collection();
     let parameters = [("group", group), ("select", select)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let request = Request::parse(&collection, &parameters).unwrap();
+    let request = Request::parse(&world.collection(), &parameters).unwrap();
     let mut groups = Groups::new(&request).unwrap();
-    let mut faults = values.filter_map(|value| groups.take(&Same(value), 1).err());
-    faults.next().map(|fault| {
-        assert_eq!(fault.code(), Code::ValidationFailed);
-        fault.to_string()
-    })
+    let mut taken = 0;
+    for value in values {
+        match groups.take(&Same(value), 1) {
+            Ok(()) => taken += 1,
+            Err(fault) => {
+                assert_eq!(fault.code(), Code::ValidationFailed);
+                return (taken, fault.to_string());
+            }
+        }
+    }
+    (taken, String::new())
 }
 
 #[tokio::test]
 async fn memory_has_an_end() {
     let numbers = |count: usize| (0..i64::try_from(count).unwrap()).map(expr::Value::Int);
+    let (taken, fault) = fill("size", "count", numbers(GROUPS_MAX + 1)).await;
+    assert_eq!((taken, fault.contains("more than 100000 groups")), (GROUPS_MAX, true), "{fault}");
     let texts = |count: usize| (0..count).map(|n| expr::Value::Str(format!("{n:04}{}", "x".repeat(999_996)).into()));
-    assert_eq!(fill("size", "count", numbers(GROUPS_MAX).chain(numbers(GROUPS_MAX))).await, None);
-    let fault = fill("size", "count", numbers(GROUPS_MAX + 1)).await.unwrap();
-    assert!(fault.contains("more than 100000 groups"), "{fault}");
     let megabytes = GROUP_BYTES_MAX / 1_000_000;
-    assert_eq!(fill("", "distinct(color)", texts(megabytes).chain(texts(2))).await, None);
-    for (group, select) in [("color", "count"), ("", "distinct(color)"), ("color", "max(color)")] {
-        let fault = fill(group, select, texts(megabytes + 1)).await.unwrap();
-        assert!(fault.contains("64 MiB"), "{fault}");
+    for (group, select) in [("color", "count"), ("", "distinct(color)")] {
+        let again = texts(megabytes).chain(texts(2)).chain(texts(megabytes + 1).skip(megabytes));
+        let (taken, fault) = fill(group, select, again).await;
+        assert_eq!((taken, fault.contains("64 MiB")), (megabytes + 2, true), "{fault}");
     }
+    let (taken, fault) = fill("size,color", "max(color)", texts(megabytes)).await;
+    assert_eq!(
+        (taken, fault.contains("64 MiB")),
+        (megabytes / 3, true),
+        "a group holds its keys and its greatest text"
+    );
     // A text that is no longer the greatest takes nothing.
-    assert_eq!(fill("", "max(color)", texts(2 * megabytes)).await, None);
+    assert_eq!(fill("", "max(color)", texts(2 * megabytes)).await, (2 * megabytes, String::new()));
 }
