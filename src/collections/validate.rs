@@ -70,7 +70,9 @@ pub(super) fn check(
     if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether this is a name for a collection, a field or a column.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -97,7 +97,8 @@ impl Value<'_> {
     }
 
     /// The value as a literal; nothing for many.
-    pub(super) fn into_scalar(self) -> Option<Scalar> {
+    #[must_use]
+    pub fn into_scalar(self) -> Option<Scalar> {
         Some(match self {
             Self::Null => Scalar::Null,
             Self::Bool(bool) => Scalar::Bool(bool),

@@ -18,6 +18,7 @@ use crate::{
 const LIST: &str = "/collections/:collection/records";
 const ONE: &str = "/collections/:collection/records/:id";
 const IMPORT: &str = "/collections/:collection/import";
+const AGGREGATE: &str = "/collections/:collection/aggregate";
 const EXPORT: &str = "/collections/:collection/export";
 
 /// Adds the routes of records under the base path `base`, which is `/api/v1`.
@@ -31,6 +32,7 @@ pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
                 delete(on(records, remove)).get(on(records, read)).put(on(records, replace)).patch(on(records, patch)),
             ),
         )
+        .at(AGGREGATE, at("/api/v1/collections/:collection/aggregate", get(on(records, aggregate))))
         .at(IMPORT, at("/api/v1/collections/:collection/import", poem::post(on(records, import))))
         .at(EXPORT, at("/api/v1/collections/:collection/export", get(on(records, export))))
 }
@@ -125,6 +127,12 @@ fn page_json(page: &Page) -> Vec<u8> {
     }
     out.push(b'}');
     out
+}
+
+async fn aggregate(call: Call) -> Result<Response, ApiError> {
+    let parameters = query_parameters(&call.request)?;
+    let answer = call.records.aggregate(&call.caller()?, &call.collection()?, &parameters).await?;
+    Ok(json_response(StatusCode::OK, answer))
 }
 
 async fn create(mut call: Call) -> Result<Response, ApiError> {

@@ -29,7 +29,7 @@ pub(super) struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn scope(&self) -> RecordScope<'_> {
+    pub(super) fn scope(&self) -> RecordScope<'_> {
         RecordScope::filter(self.collection, self.catalog, &self.sight, self.hops_max)
     }
 

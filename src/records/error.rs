@@ -53,6 +53,9 @@ pub enum RecordError {
     /// A query that would examine too much.
     #[error("{0}")]
     IndexRequired(String),
+    /// An aggregation with more groups, or a greater number, than can be answered.
+    #[error("{0}")]
+    TooLarge(String),
     /// The schema moved between check and commit; the service tries again.
     #[error("the schema changed meanwhile; try again")]
     Moved,
@@ -66,7 +69,7 @@ impl DomainError for RecordError {
         match self {
             Self::NoCollection(_) | Self::NotFound { .. } => Code::NotFound,
             Self::Forbidden(_) | Self::FieldsForbidden(_) => Code::Forbidden,
-            Self::Invalid(_) => Code::ValidationFailed,
+            Self::Invalid(_) | Self::TooLarge(_) => Code::ValidationFailed,
             Self::Body(_) => Code::InvalidJson,
             Self::IdInUse(_) | Self::Referenced(_) | Self::Moved => Code::Conflict,
             Self::Stale(_) => Code::PreconditionFailed,

@@ -1,6 +1,7 @@
 //! Records: the use cases of what collections hold. Reading by id, listing by filter and order, writing with every
 //! check in the same transaction, importing and exporting.
 
+mod aggregate;
 pub mod api;
 mod asking;
 mod authorize;

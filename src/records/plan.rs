@@ -97,13 +97,7 @@ pub(super) struct Order<'q> {
 
 /// Chooses the cheapest plan. Without `order` any will do, as for counting.
 pub(super) fn plan(collection: &Collection, filter: &Expr, order: Option<Order<'_>>, limit: usize) -> Plan {
-    let conditions = match filter {
-        Expr::All(parts) => parts.as_slice(),
-        single => std::slice::from_ref(single),
-    };
-    let constraints: Vec<_> =
-        conditions.iter().enumerate().filter_map(|(place, part)| constraint(collection, place, part)).collect();
-    let query = Query { collection, conditions, constraints, order, limit };
+    let query = Query::new(collection, filter, order, limit);
     let mut best = query.along_records();
     for (position, index) in collection.indexes.iter().enumerate().filter(|(_, index)| index.ready) {
         if let Some(candidate) = query.along_index(position, index).filter(|candidate| candidate.cost < best.cost) {
@@ -111,6 +105,21 @@ pub(super) fn plan(collection: &Collection, filter: &Expr, order: Option<Order<'
         }
     }
     best
+}
+
+/// The cheapest plan over the entries of an index that has all `wanted` fields and guarantees the filter, so that no
+/// record needs to be read. An index over a list has entries for items, which may stand for records where they are
+/// only counted, each for itself.
+pub(super) fn covering(collection: &Collection, filter: &Expr, wanted: &[Slot], counted: bool) -> Option<Plan> {
+    let query = Query::new(collection, filter, None, 0);
+    let covers = |index: &Index| {
+        let complete = wanted.iter().all(|slot| index.components.iter().any(|(own, _)| own == slot));
+        let every_item = counted && *filter == Expr::Constant(true);
+        index.ready && complete && (!index.many || every_item)
+    };
+    let indexes = collection.indexes.iter().enumerate().filter(|(_, index)| covers(index));
+    let plans = indexes.map(|(position, index)| query.through(position, index).0);
+    plans.filter(|plan| plan.residual == Expr::Constant(true)).min_by(|a, b| a.cost.total_cmp(&b.cost))
 }
 
 fn constraint(collection: &Collection, place: usize, condition: &Expr) -> Option<Constraint> {
@@ -172,7 +181,17 @@ struct Query<'q> {
     limit: usize,
 }
 
-impl Query<'_> {
+impl<'q> Query<'q> {
+    fn new(collection: &'q Collection, filter: &'q Expr, order: Option<Order<'q>>, limit: usize) -> Self {
+        let conditions = match filter {
+            Expr::All(parts) => parts.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        let constraints =
+            conditions.iter().enumerate().filter_map(|(place, part)| constraint(collection, place, part)).collect();
+        Self { collection, conditions, constraints, order, limit }
+    }
+
     /// Over the records themselves, by id.
     fn along_records(&self) -> Plan {
         let prefix = layout::prefix(self.collection.number());
@@ -194,6 +213,15 @@ impl Query<'_> {
 
     /// Along an index, when its first component is bounded or its order is wanted.
     fn along_index(&self, position: usize, index: &Index) -> Option<Plan> {
+        let (plan, bounded) = self.through(position, index);
+        // An index over a list lacks the records whose list is empty.
+        let partial = index.many && plan.fixed == 0;
+        let useful = bounded || (plan.ordered && self.order.is_some());
+        (useful && !partial).then_some(plan)
+    }
+
+    /// Along an index, and whether a condition bounds it.
+    fn through(&self, position: usize, index: &Index) -> (Plan, bool) {
         let mut prefixes = vec![layout::prefix(index.number)];
         let (mut used, mut fixed, mut selects) = (Vec::new(), 0, 1.0);
         let mut single = true;
@@ -208,21 +236,16 @@ impl Query<'_> {
             fixed += 1;
             selects *= EQUALITY_SELECTS * values.len() as f64;
         }
-        if index.many && fixed == 0 {
-            return None;
-        }
         let ranges = match index.components.get(fixed) {
             Some((slot, direction)) => self.bounded(&prefixes, *slot, *direction, &mut used, &mut selects),
             None => prefixes.iter().map(|prefix| whole(prefix)).collect(),
         };
         let scan = if single { self.order_along(index.components.get(fixed..).unwrap_or_default()) } else { None };
-        if used.is_empty() && (scan.is_none() || self.order.is_none()) {
-            return None;
-        }
         if index.unique && fixed == index.components.len() {
             selects = prefixes.len() as f64 / ASSUMED_RECORDS;
         }
-        Some(self.finish(Path::Index(position), ranges, scan, fixed, &used, selects, LOOKUP_COST))
+        let bounded = !used.is_empty();
+        (self.finish(Path::Index(position), ranges, scan, fixed, &used, selects, LOOKUP_COST), bounded)
     }
 
     /// What part of all records a condition is thought to let pass.

@@ -1,5 +1,5 @@
 //! The planner against a naive model: whatever the indexes, filter, order and page size, a walk over the pages visits
-//! exactly the records that a scan finds, in order, and the total counts them.
+//! exactly the records that a scan finds, in order, and the total counts them. Aggregates share the fixture.
 
 use std::{cmp::Ordering, collections::HashSet, fmt::Write as _, sync::Arc};
 
@@ -30,15 +30,15 @@ const COLUMNS: [(&str, &str); 8] = [
     ("tags", "string"),
 ];
 
-struct World {
+pub(super) struct World {
     _folder: tempfile::TempDir,
     catalogs: Arc<Catalogs>,
-    records: RecordService,
-    caller: Caller,
+    pub(super) records: RecordService,
+    pub(super) caller: Caller,
 }
 
 impl World {
-    async fn new(indexes: &[Vec<String>], late: bool, rows: &[Value]) -> Self {
+    pub(super) async fn new(indexes: &[Vec<String>], late: bool, rows: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tables = crate::collections::TABLES.into_iter().chain(super::TABLES).collect();
         let schema = Schema { tables, migrations: Vec::new() };
@@ -63,6 +63,12 @@ impl World {
         world
     }
 
+    pub(super) fn asking<R>(&self, ask: impl FnOnce(&Asking<'_>) -> R) -> R {
+        let (_, catalog) = self.catalogs.current().unwrap();
+        let sight = CallerSight { caller: &self.caller, now: jiff::Timestamp::UNIX_EPOCH };
+        ask(&Asking { sight, catalog: &catalog, collection: catalog.by_name("things").unwrap(), hops_max: 3 })
+    }
+
     async fn import(&self, rows: &[Value]) {
         let mut lines = String::new();
         for row in rows {
@@ -73,12 +79,10 @@ impl World {
     }
 
     /// The records that match, found by looking at each.
-    fn scan(&self, filter: &str) -> Vec<Vec<u8>> {
+    pub(super) fn scan(&self, filter: &str) -> Vec<Vec<u8>> {
         let (snapshot, catalog) = self.catalogs.current().unwrap();
         let collection = catalog.by_name("things").unwrap();
-        let sight = CallerSight { caller: &self.caller, now: jiff::Timestamp::UNIX_EPOCH };
-        let asking = Asking { sight, catalog: &catalog, collection, hops_max: 3 };
-        let filter = asking.filter(filter).unwrap();
+        let filter = self.asking(|asking| asking.filter(filter)).unwrap();
         let related = Reach::new(&snapshot, &catalog);
         let mut found = Vec::new();
         layout::scan_records::<StoreError>(&snapshot, collection.number(), "", &mut |_, record| {
@@ -130,7 +134,7 @@ fn compare(collection: &Collection, sort: &str, a: &[u8], b: &[u8]) -> Ordering 
     })
 }
 
-fn row() -> impl Strategy<Value = Value> {
+pub(super) fn row() -> impl Strategy<Value = Value> {
     let nullable = |strategy: BoxedStrategy<Value>| prop_oneof![1 => Just(Value::Null), 5 => strategy].boxed();
     let color = nullable(prop_oneof!["red|green|blue|", "[a-c\u{0}é]{0,3}"].prop_map(Value::from).boxed());
     let size = nullable((-3..3_i64).prop_map(Value::from).boxed());
@@ -147,7 +151,7 @@ fn row() -> impl Strategy<Value = Value> {
     )
 }
 
-fn indexes() -> impl Strategy<Value = Vec<Vec<String>>> {
+pub(super) fn indexes() -> impl Strategy<Value = Vec<Vec<String>>> {
     let single: Vec<&str> = COLUMNS.iter().take(7).map(|(name, _)| *name).chain(["createdAt", "id"]).collect();
     let directed = (subsequence(single, 1..=3).prop_shuffle(), vec(any::<bool>(), 3));
     let plain = directed.prop_map(|(names, down)| {
@@ -192,7 +196,7 @@ fn condition() -> impl Strategy<Value = String> {
     ]
 }
 
-fn filter() -> impl Strategy<Value = String> {
+pub(super) fn filter() -> impl Strategy<Value = String> {
     let clause = prop_oneof![
         4 => condition(),
         1 => vec(condition(), 2).prop_map(|parts| format!("({})", parts.join(" || "))),

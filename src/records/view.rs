@@ -238,16 +238,21 @@ fn json_owned(json: Json) -> Value<'static> {
 pub(super) fn slots_read(expr: &Expr) -> Vec<usize> {
     let mut slots = Vec::new();
     expr.for_each_field(&mut |field| {
-        let slot = match field.via.first() {
-            Some(hop) if hop.back => ID,
-            Some(hop) => hop.slot,
-            None => field.slot,
-        };
+        let slot = slot_read(field);
         if field.root == Root::Record && !slots.contains(&slot) {
             slots.push(slot);
         }
     });
     slots
+}
+
+/// The slot of the record itself that a field is read from, or that leads to it.
+pub(super) fn slot_read(field: &Field) -> usize {
+    match field.via.first() {
+        Some(hop) if hop.back => ID,
+        Some(hop) => hop.slot,
+        None => field.slot,
+    }
 }
 
 /// Whether an expression looks at nothing but the record itself.

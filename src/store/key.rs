@@ -73,11 +73,7 @@ pub fn encode(value: &Scalar, direction: Direction, out: &mut Vec<u8>) {
             out.extend_from_slice(&ordered_bits(*float).to_be_bytes());
         }
         Scalar::Decimal(decimal) => encode_decimal(*decimal, out),
-        Scalar::Str(text) => {
-            out.push(STR);
-            escape(text.as_bytes(), out);
-            out.extend_from_slice(&[0, 0]);
-        }
+        Scalar::Str(text) => return encode_str(text, direction, out),
         Scalar::DateTime(instant) => {
             out.push(DATE_TIME);
             let shifted = (instant.as_nanosecond() + TIMESTAMP_OFFSET).to_be_bytes();
@@ -93,6 +89,15 @@ pub fn encode(value: &Scalar, direction: Direction, out: &mut Vec<u8>) {
             out.extend_from_slice(uuid.as_bytes());
         }
     }
+    complement(out, start, direction);
+}
+
+/// [`encode`] of a text that is borrowed.
+pub fn encode_str(text: &str, direction: Direction, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.push(STR);
+    escape(text.as_bytes(), out);
+    out.extend_from_slice(&[0, 0]);
     complement(out, start, direction);
 }
 
@@ -135,9 +140,9 @@ fn float_from_ordered(bits: u64) -> f64 {
 
 /// A zero byte becomes `00 ff`, so that `00 00` can end a text and sorts before anything that goes on.
 fn escape(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        out.push(*byte);
-        if *byte == 0 {
+    for part in bytes.split_inclusive(|byte| *byte == 0) {
+        out.extend_from_slice(part);
+        if part.ends_with(&[0]) {
             out.push(0xff);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything is derived from the collection's definition; the endpoints themselves are the same for all collections.
 
+mod aggregate;
 mod example;
 mod names;
 mod parameters;

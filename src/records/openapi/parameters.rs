@@ -94,7 +94,8 @@ fn header(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}, "example": "\"3\""})
 }
 
-fn query(name: &str, description: impl Into<String>, schema: Value, example: impl Into<Value>) -> Value {
+/// A parameter of the query.
+pub(super) fn query(name: &str, description: impl Into<String>, schema: Value, example: impl Into<Value>) -> Value {
     let mut parameter = json!({"name": name, "in": "query", "description": description.into(), "schema": schema});
     let example = example.into();
     if let (Some(parameter), false) = (parameter.as_object_mut(), example.is_null()) {
@@ -104,7 +105,7 @@ fn query(name: &str, description: impl Into<String>, schema: Value, example: imp
 }
 
 /// The names that a client may use, of the fields whose kind fits.
-fn visible(collection: &Collection, fits: impl Fn(Kind, bool) -> bool) -> impl Iterator<Item = &str> {
+pub(super) fn visible(collection: &Collection, fits: impl Fn(Kind, bool) -> bool) -> impl Iterator<Item = &str> {
     let slots = (0..collection.slot_count()).filter(|slot: &Slot| collection.is_visible(*slot));
     let fitting = slots.filter(move |slot| {
         let (kind, many) = collection.kind(*slot);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{example, names::Name, parameters, text::code, transfer};
+use super::{aggregate::aggregate, example, names::Name, parameters, text::code, transfer};
 use crate::{
     access::Action,
     collections::Collection,
@@ -33,6 +33,7 @@ impl Paths<'_> {
         Object::from_iter([
             (records, all),
             (record, one),
+            (format!("{collection}/aggregate"), json!({"get": aggregate(self)})),
             (format!("{collection}/import"), json!({"post": transfer::import(self)})),
             (format!("{collection}/export"), json!({"get": transfer::export(self)})),
         ])
@@ -197,6 +198,7 @@ fn note(verb: &str) -> &'static str {
         "list" => "Pages follow each other by `cursor`. ",
         "replace" => "Fields that the body lacks take their defaults. ",
         "update" => "Fields that the body lacks stay as they are; a `json` field is merged (RFC 7396). ",
+        "aggregate" => "Where an index tells all that is asked, no record is read. ",
         "import" => {
             "The lines that fit are written in one commit, the others reported. Names and types of foreign data are \
              read as a person would: `album_id` for `albumId`, `\"5\"` for 5. To replace a record takes the \

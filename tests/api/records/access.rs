@@ -69,6 +69,9 @@ async fn without_rules_roles_decide() {
             ("GET", "notes/records", "", all),
             ("GET", "notes/records?filter=nonsense", "", [401, 403, 400, 400, 403, 400]),
             ("GET", "notes/export", "", all),
+            ("GET", "notes/aggregate?group=owner", "", all),
+            ("GET", "notes/aggregate?group=nonsense", "", [401, 403, 400, 400, 403, 400]),
+            ("GET", "nothing/aggregate", "", [401, 404, 404, 404, 404, 404]),
             ("GET", "notes/records/one", "", all),
             ("GET", "notes/records/none", "", [401, 403, 404, 404, 403, 404]),
             ("GET", "nothing/records", "", [401, 404, 404, 404, 404, 404]),
@@ -99,6 +102,7 @@ async fn with_rules_the_owner_comes_in() {
         &[
             ("GET", "notes/records", "", [401, 200, 200, 200, 200, 200]),
             ("GET", "notes/export", "", [401, 200, 200, 200, 200, 200]),
+            ("GET", "notes/aggregate?group=owner", "", [401, 200, 200, 200, 200, 200]),
             ("GET", "notes/records/one", "", [401, 404, 200, 200, 200, 200]),
             ("GET", "notes/records/two", "", [401, 404, 200, 200, 404, 200]),
             ("GET", "notes/records/none", "", [401, 404, 404, 404, 404, 404]),

@@ -62,6 +62,12 @@ async fn what_is_not_always_seen_cannot_be_asked_about() {
         answer.lacks(&["4711", "815"]).problem(400, "invalid_filter");
         app.admin().await.get(&query(RECORDS, &[("filter", filter)])).await.expect(200);
     }
+    let aggregate = "/api/v1/collections/people/aggregate";
+    for select in ["sum(salary)", "max(boss.salary)", "distinct(notes)"] {
+        ann.get(&query(aggregate, &[("select", select)])).await.lacks(&["4711"]).problem(400, "invalid_parameter");
+        app.admin().await.get(&query(aggregate, &[("select", select)])).await.expect(200);
+    }
+    ann.get(&query(aggregate, &[("group", "salary")])).await.lacks(&["4711"]).problem(400, "invalid_parameter");
     ann.get(&query(RECORDS, &[("sort", "salary")])).await.problem(400, "invalid_parameter");
     ann.get(&query("/api/v1/collections/people/export", &[("filter", "salary > 1")]))
         .await

@@ -1,6 +1,7 @@
 //! Records: their life from create to delete, versions, and bodies that are no records.
 
 mod access;
+mod aggregate;
 mod cursor;
 mod field_rules;
 mod hidden;

@@ -248,3 +248,22 @@ async fn a_change_that_would_break_a_rule_elsewhere_is_refused() {
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("/rules/list of comments"), "{problem}");
     admin.get(posts).await.ok(200);
 }
+
+#[tokio::test]
+async fn aggregates_follow_relations() {
+    let app = blog().await;
+    let (admin, user) = (app.admin().await, app.user("user", &["user"]).await);
+    let aggregate = "/api/v1/collections/posts/aggregate";
+    let by_town =
+        query(aggregate, &[("group", "author.town.name as town"), ("select", "count, distinct(author.name) as names")]);
+    let town = |name: Value, count: u64, names: u64| json!({"town": name, "count": count, "names": names});
+    let found = admin.get(&by_town).await.ok(200);
+    assert_eq!(found["items"], json!([town(Value::Null, 1, 0), town("Oslo".into(), 2, 2), town("Rome".into(), 2, 1)]));
+    let found = user.get(&by_town).await.ok(200);
+    assert_eq!(found["items"], json!([town(Value::Null, 2, 0), town("Oslo".into(), 1, 1), town("Rome".into(), 1, 1)]));
+    let filtered = query(aggregate, &[("filter", "any(comments_via_post.author.name) = 'Zoe'")]);
+    assert_eq!(admin.get(&filtered).await.ok(200)["items"], json!([{"count": 2}]));
+    assert_eq!(user.get(&filtered).await.ok(200)["items"], json!([{"count": 0}]));
+    let hidden = query(aggregate, &[("group", "author.pin")]);
+    admin.get(&hidden).await.faults(400, "invalid_parameter", &[("group", "unknown_field")]);
+}

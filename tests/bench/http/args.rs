@@ -10,7 +10,7 @@ use crate::bare::Layer;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench http --")]
 pub(crate) struct Options {
-    /// What to measure; everything but the two marked "opt-in" when none is named. They run in a fixed order.
+    /// What to measure; everything but those marked "opt-in" when none is named. They run in a fixed order.
     #[arg(value_enum)]
     pub(crate) workloads: Vec<Workload>,
     /// How long each row of requests is measured, after one second that is not counted.
@@ -81,6 +81,10 @@ pub(crate) enum Workload {
     Import,
     /// From spawn to ready after a clean stop, and the memory of the idle server.
     Start,
+    /// Opt-in: records counted by an indexed field, over one connection.
+    Aggregate,
+    /// Opt-in: counts and sums by a field without an index, over one connection: every record is read.
+    AggregateRead,
     /// Opt-in: import of 1,000,000 records, with peak memory.
     ImportMillion,
     /// Opt-in: from spawn to ready after kill -9, idle and under load.
@@ -89,7 +93,12 @@ pub(crate) enum Workload {
 
 impl Workload {
     const fn opt_in(self) -> bool {
-        matches!(self, Self::ImportMillion | Self::Kill9Start)
+        matches!(self, Self::Aggregate | Self::AggregateRead | Self::ImportMillion | Self::Kill9Start)
+    }
+
+    /// Whether it runs over one connection, for what one request takes is the question.
+    pub(crate) const fn alone(self) -> bool {
+        matches!(self, Self::Latency | Self::Aggregate | Self::AggregateRead)
     }
 }
 
@@ -101,8 +110,8 @@ impl Options {
 
     /// Whether any wanted workload runs on the collection of `--records` records.
     pub(crate) fn needs_records(&self) -> bool {
-        let alone = [Workload::Bare, Workload::Layers];
-        Workload::value_variants().iter().any(|w| self.wants(*w) && !w.opt_in() && !alone.contains(w))
+        let others = [Workload::Bare, Workload::Layers, Workload::ImportMillion, Workload::Kill9Start];
+        Workload::value_variants().iter().any(|w| self.wants(*w) && !others.contains(w))
     }
 }
 

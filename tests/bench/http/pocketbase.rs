@@ -41,6 +41,7 @@ impl System for PocketBase {
     const RECORDS: &'static str = "/api/collections/posts/records";
     const HEALTH: &'static str = "/api/health";
     const TOTAL: &'static str = "totalItems";
+    const AGGREGATE: Option<&'static str> = None;
 
     async fn create_admin(&self, dir: &Path) -> anyhow::Result<()> {
         let status =

@@ -21,6 +21,10 @@ use crate::system::{ListQuery, System, authorization, call, request};
 
 /// Headers of a request that accepts compression.
 const GZIP: &str = "Accept-Encoding: gzip\r\n";
+/// An aggregation that an index over the category answers.
+const BY_CATEGORY: &str = "group=category&limit=1000";
+/// An aggregation that no index answers.
+const SUMMED: &str = "group=published&select=count,sum(views)";
 /// Record number → JSON: one table without an index, the least that a durable create can be.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 
@@ -57,11 +61,10 @@ pub(crate) async fn measure_system<S: System>(
     dir: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    use Workload::{Create, Latency, List, ListTotal, ListTotalAgain, Patch, Pipeline, Read};
-    let wanted: Vec<_> = [Pipeline, Read, List, ListTotal, ListTotalAgain, Patch, Create, Latency]
-        .into_iter()
-        .filter(|workload| options.wants(*workload))
-        .collect();
+    use Workload::{Aggregate, AggregateRead, Create, Latency, List, ListTotal, ListTotalAgain, Patch, Pipeline, Read};
+    let rows = [Pipeline, Read, List, ListTotal, ListTotalAgain, Aggregate, AggregateRead, Patch, Create, Latency];
+    let has = |workload| S::AGGREGATE.is_some() || !matches!(workload, Aggregate | AggregateRead);
+    let wanted: Vec<_> = rows.into_iter().filter(|row| options.wants(*row) && has(*row)).collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -73,7 +76,7 @@ pub(crate) async fn measure_system<S: System>(
         let row = Row::new::<S>(options, &token);
         row.check(system, workload, server.addr).await?;
         let (label, maker) = row.plan(system, workload);
-        let connections = if workload == Latency { 1 } else { options.connections };
+        let connections = if workload.alone() { 1 } else { options.connections };
         let outcome = run(options, server.addr, connections, maker, &clock).await?;
         report.row(S::NAME, label, &outcome);
         if workload == Latency {
@@ -125,6 +128,10 @@ impl Row {
             Workload::List => ("list, indexed filter and sort, limit 30", self.list(system, false)),
             Workload::ListTotal => ("the same with the total, a new filter each time", self.list_anew(system)),
             Workload::ListTotalAgain => ("the same with the total, asked again", self.list(system, true)),
+            Workload::Aggregate => ("count by an indexed field, one connection", self.aggregate::<S>(BY_CATEGORY)),
+            Workload::AggregateRead => {
+                ("count and sum, every record read, one connection", self.aggregate::<S>(SUMMED))
+            }
             Workload::Patch => ("patch one field", self.patch()),
             Workload::Create => ("create", self.create()),
             Workload::Latency => ("create, one connection", self.create()),
@@ -143,6 +150,13 @@ impl Row {
             ensure!(items == expected.min(LIMIT), "the list holds {items} items");
             let counted = list.get(S::TOTAL).and_then(serde_json::Value::as_u64);
             ensure!(!total || counted == Some(expected), "the list counts {counted:?} matches, there are {expected}");
+        }
+        if let (Workload::Aggregate, Some(path)) = (workload, S::AGGREGATE) {
+            let path = format!("{path}?{BY_CATEGORY}");
+            let answer = call(addr, "GET", &path, &authorization_only(&self.headers), "").await?;
+            let counts = answer.get("items").and_then(|items| items.as_array()).context("the groups")?;
+            let sum: u64 = counts.iter().filter_map(|item| item.get("count")?.as_u64()).sum();
+            ensure!(sum == self.records && counts.len() as u64 == self.categories, "the groups hold {sum} records");
         }
         if workload == Workload::Read {
             let path = format!("{}/{}", self.path, data::id(1));
@@ -187,6 +201,10 @@ impl Row {
             let path = paths.get(at).map_or("/", String::as_str).replace(&PLACE.to_string(), &views);
             request(out, "GET", &path, &headers, "");
         })
+    }
+
+    fn aggregate<S: System>(&self, query: &str) -> Maker {
+        fixed("GET", &format!("{}?{query}", S::AGGREGATE.unwrap_or_default()), &self.headers)
     }
 
     fn patch(&self) -> Maker {

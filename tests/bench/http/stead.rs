@@ -44,6 +44,7 @@ impl System for Stead {
     const RECORDS: &'static str = "/api/v1/collections/posts/records";
     const HEALTH: &'static str = "/health/live";
     const TOTAL: &'static str = "total";
+    const AGGREGATE: Option<&'static str> = Some("/api/v1/collections/posts/aggregate");
 
     async fn create_admin(&self, dir: &Path) -> anyhow::Result<()> {
         let mut command = self.command(&["admin", "create", "--email", EMAIL, "--password-stdin"], dir);

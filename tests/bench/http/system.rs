@@ -60,6 +60,8 @@ pub(crate) trait System {
     const HEALTH: &'static str;
     /// The member of a list answer that holds the number of all matches.
     const TOTAL: &'static str;
+    /// The path of the collection's aggregates, where there are any.
+    const AGGREGATE: Option<&'static str>;
 
     /// Makes an administrator in an empty folder; no server runs.
     async fn create_admin(&self, dir: &Path) -> anyhow::Result<()>;

@@ -48,8 +48,12 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
                 true
             }
             "additionalProperties" => {
-                let properties = schema["properties"].as_object().unwrap();
-                value.as_object().is_none_or(|members| members.keys().all(|name| properties.contains_key(name)))
+                let known = |name: &String| schema["properties"].get(name).is_some();
+                let mut others = value.as_object().into_iter().flatten().filter(|(name, _)| !known(name));
+                match operand {
+                    Value::Bool(allowed) => *allowed || others.next().is_none(),
+                    other => others.all(|(_, member)| fits(document, other, member).is_ok()),
+                }
             }
             "description" | "format" | "default" | "writeOnly" => true,
             unknown => return Err(format!("what is {unknown}?")),
