@@ -68,6 +68,8 @@ codes! {
     UnsupportedMediaType = 415, "unsupported_media_type";
     /// Well-formed input with values that do not fit; `errors` names each.
     ValidationFailed = 422, "validation_failed";
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused = 422, "idempotency_key_reused";
     /// The query would examine too many records without an index; the detail names the index to add.
     IndexRequired = 422, "index_required";
     /// Too many requests in this window; `Retry-After` says when to come back.

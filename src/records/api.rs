@@ -3,20 +3,24 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use poem::{
     Body, Endpoint, Request, RequestBody, Response, Route, delete, endpoint, get,
     http::{HeaderValue, StatusCode, header},
 };
 
-use super::{Caller, ImportMode, Page, RecordService, Shown};
+use super::{Bulk, Caller, Idempotency, ImportMode, KEY_MAX, Page, RecordService, Shown};
 use crate::{
     http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
-    kernel::Code,
+    kernel::{Code, FieldError},
 };
 
 const LIST: &str = "/collections/:collection/records";
 const ONE: &str = "/collections/:collection/records/:id";
+const UPSERT: &str = "/collections/:collection/upsert";
+const BATCH: &str = "/batch";
 const IMPORT: &str = "/collections/:collection/import";
 const AGGREGATE: &str = "/collections/:collection/aggregate";
 const EXPORT: &str = "/collections/:collection/export";
@@ -24,7 +28,18 @@ const EXPORT: &str = "/collections/:collection/export";
 /// Adds the routes of records under the base path `base`, which is `/api/v1`.
 pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
     route
-        .at(LIST, at("/api/v1/collections/:collection/records", get(on(records, list)).post(on(records, create))))
+        .at(
+            LIST,
+            at(
+                "/api/v1/collections/:collection/records",
+                delete(on(records, remove_all))
+                    .get(on(records, list))
+                    .post(on(records, create))
+                    .patch(on(records, patch_all)),
+            ),
+        )
+        .at(UPSERT, at("/api/v1/collections/:collection/upsert", poem::post(on(records, upsert))))
+        .at(BATCH, at("/api/v1/batch", poem::post(on(records, batch))))
         .at(
             ONE,
             at(
@@ -83,6 +98,48 @@ impl Call {
     }
 }
 
+impl Call {
+    /// The `Idempotency-Key` of the request, with a digest of all that the answer depends on.
+    fn idempotency(&self, body: &[u8]) -> Result<Option<Idempotency>, ApiError> {
+        let Some(key) = self.request.headers().get("idempotency-key") else { return Ok(None) };
+        let fits = |key: &&str| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = key.to_str().ok().filter(fits).ok_or_else(|| {
+            let detail = format!("Idempotency-Key must have 1 to {KEY_MAX} visible ASCII characters");
+            ApiError::new(Code::BadRequest, detail)
+        })?;
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [self.request.method().as_str(), &self.request.original_uri().to_string()] {
+            context.update(part.as_bytes());
+            context.update(&[0]);
+        }
+        context.update(body);
+        let fingerprint = URL_SAFE_NO_PAD.encode(context.finish());
+        Ok(Some(Idempotency { key: key.to_owned(), fingerprint }))
+    }
+
+    /// Which records a request about many means. It must say so: forgetting a filter is not asking for all.
+    fn bulk(&self) -> Result<Bulk, ApiError> {
+        let (mut filter, mut dry_run, mut errors) = (None, false, Vec::new());
+        for (name, value) in query_parameters(&self.request)? {
+            match (name.as_str(), value.as_str()) {
+                ("filter", _) if !value.trim().is_empty() => filter = Some(value),
+                ("dryRun", "true" | "false") => dry_run = value == "true",
+                ("dryRun", _) => errors.push(FieldError::new("dryRun", "type", "must be true or false")),
+                ("filter", _) => {}
+                _ => errors.push(FieldError::new(&name, "unknown_parameter", "there are filter and dryRun")),
+            }
+        }
+        if filter.is_none() {
+            let detail = "says which records are meant; `true` means all of them";
+            errors.push(FieldError::new("filter", "required", detail));
+        }
+        match filter {
+            Some(filter) if errors.is_empty() => Ok(Bulk { filter, dry_run }),
+            _ => Err(ApiError::new(Code::InvalidParameter, "a parameter is not valid; see errors").with_errors(errors)),
+        }
+    }
+}
+
 fn etag(version: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }
@@ -138,13 +195,62 @@ async fn aggregate(call: Call) -> Result<Response, ApiError> {
 async fn create(mut call: Call) -> Result<Response, ApiError> {
     let body = read_body(&call.request, &mut call.body).await?;
     let collection = call.collection()?;
-    let shown = call.records.create(&call.caller()?, &collection, &body).await?;
+    let (caller, idempotency) = (call.caller()?, call.idempotency(&body)?);
+    let shown = match idempotency {
+        None => call.records.create(&caller, &collection, &body).await?,
+        Some(idempotency) => call.records.create_once(&caller, &collection, &body, idempotency).await?.shown,
+    };
+    Ok(created(&collection, shown))
+}
+
+fn created(collection: &str, shown: Shown) -> Response {
     let location = format!("/api/v1/collections/{collection}/records/{}", shown.id);
     let mut response = one(StatusCode::CREATED, shown);
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(response)
+    response
+}
+
+async fn upsert(mut call: Call) -> Result<Response, ApiError> {
+    let body = read_body(&call.request, &mut call.body).await?;
+    let parameters = query_parameters(&call.request)?;
+    let by = match parameters.as_slice() {
+        [] => vec!["id".to_owned()],
+        [(name, fields)] if name == "by" => fields.split(',').map(|field| field.trim().to_owned()).collect(),
+        _ => {
+            return Err(ApiError::new(
+                Code::InvalidParameter,
+                "there is only by, which names fields of a unique index",
+            ));
+        }
+    };
+    let (collection, idempotency) = (call.collection()?, call.idempotency(&body)?);
+    let answer = call.records.upsert(&call.caller()?, &collection, by, &body, idempotency).await?;
+    match answer.status {
+        201 => Ok(created(&collection, answer.shown)),
+        _ => Ok(one(StatusCode::OK, answer.shown)),
+    }
+}
+
+async fn batch(mut call: Call) -> Result<Response, ApiError> {
+    let body = read_body(&call.request, &mut call.body).await?;
+    let idempotency = call.idempotency(&body)?;
+    let answer = call.records.batch(&call.caller()?, &body, idempotency).await?;
+    Ok(json_response(StatusCode::OK, answer.shown.json))
+}
+
+async fn patch_all(mut call: Call) -> Result<Response, ApiError> {
+    let body = read_body(&call.request, &mut call.body).await?;
+    let (bulk, idempotency) = (call.bulk()?, call.idempotency(&body)?);
+    let answer = call.records.update_all(&call.caller()?, &call.collection()?, bulk, &body, idempotency).await?;
+    Ok(json_response(StatusCode::OK, answer.shown.json))
+}
+
+async fn remove_all(call: Call) -> Result<Response, ApiError> {
+    let (bulk, idempotency) = (call.bulk()?, call.idempotency(&[])?);
+    let answer = call.records.delete_all(&call.caller()?, &call.collection()?, bulk, idempotency).await?;
+    Ok(json_response(StatusCode::OK, answer.shown.json))
 }
 
 async fn read(call: Call) -> Result<Response, ApiError> {

@@ -26,6 +26,17 @@ pub enum RecordError {
     /// The caller may not give these fields.
     #[error("your roles and the rules of single fields do not allow this; see errors")]
     FieldsForbidden(Vec<FieldError>),
+    /// Operations of a batch failed; nothing was written.
+    #[error("the batch was not carried out; see errors")]
+    Batch {
+        /// The code of the first that failed.
+        code: Code,
+        /// Every fault, under the index of its operation.
+        errors: Vec<FieldError>,
+    },
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key belongs to another request; take a new one")]
+    KeyReused,
     /// Values do not fit; every fault is named.
     #[error("the record is not valid; see errors")]
     Invalid(Vec<FieldError>),
@@ -70,6 +81,8 @@ impl DomainError for RecordError {
             Self::NoCollection(_) | Self::NotFound { .. } => Code::NotFound,
             Self::Forbidden(_) | Self::FieldsForbidden(_) => Code::Forbidden,
             Self::Invalid(_) | Self::TooLarge(_) => Code::ValidationFailed,
+            Self::Batch { code, .. } => *code,
+            Self::KeyReused => Code::IdempotencyKeyReused,
             Self::Body(_) => Code::InvalidJson,
             Self::IdInUse(_) | Self::Referenced(_) | Self::Moved => Code::Conflict,
             Self::Stale(_) => Code::PreconditionFailed,
@@ -83,7 +96,10 @@ impl DomainError for RecordError {
 
     fn field_errors(&self) -> &[FieldError] {
         match self {
-            Self::Invalid(errors) | Self::Parameters(errors) | Self::FieldsForbidden(errors) => errors,
+            Self::Invalid(errors)
+            | Self::Parameters(errors)
+            | Self::FieldsForbidden(errors)
+            | Self::Batch { errors, .. } => errors,
             _ => &[],
         }
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::RecordError;
+use super::{RecordError, operator};
 use crate::{
     collections::{
         Check, Collection, Slot, Slots,
@@ -168,12 +168,17 @@ fn take_value(
     errors: &mut Vec<FieldError>,
 ) {
     let Some(field) = collection.field(slot) else { return };
-    let merged = match (&field.check, old.and_then(|old| old.get(slot))) {
-        (Check::Json(_), Some(before)) => merge_patch(before, raw),
-        _ => None,
-    };
     let mut text = Vec::with_capacity(raw.len());
     let pointer = crate::kernel::error::pointer_to(&field.name);
+    let before = old.map(|old| old.get(slot).unwrap_or(&field.default));
+    let merged = match (&field.check, before) {
+        (Check::Json(_), Some(before)) => merge_patch(before, raw),
+        // What a new record would have is what an operator starts from.
+        (_, before) => match operator::applied(field, before.unwrap_or(&field.default), raw) {
+            Ok(applied) => applied,
+            Err((code, detail)) => return errors.push(FieldError::new(pointer, code, detail)),
+        },
+    };
     field.accept(merged.as_deref().unwrap_or(raw), &pointer, &mut text, errors);
     if let Some(place) = draft.values.get_mut(slot - FIRST_FIELD) {
         *place = String::from_utf8(text).ok();

@@ -5,14 +5,20 @@ mod aggregate;
 pub mod api;
 mod asking;
 mod authorize;
+mod batch;
+mod bulk;
 mod coerce;
 mod error;
 mod execute;
 mod export;
+mod idempotency;
 mod import;
 mod input;
 mod list;
+mod once;
 pub mod openapi;
+mod operation;
+mod operator;
 mod plan;
 mod prepare;
 mod query;
@@ -23,16 +29,23 @@ mod sight;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod upsert;
 mod view;
 mod write;
 mod writing;
 
+pub use batch::OPERATIONS_MAX;
+pub use bulk::{BULK_MAX, Bulk};
 pub use error::RecordError;
+pub use idempotency::{Answer, Idempotency, KEY_MAX};
 pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
 pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
 
 use crate::collections::layout;
 
-/// The tables of this feature; their layout is the collections' own.
-pub const TABLES: [&str; 2] = [layout::DATA, layout::INDEX];
+/// The tables of this feature; the layout of the first two is the collections' own.
+pub const TABLES: [&str; 4] = {
+    let [answers, ages] = idempotency::TABLES;
+    [layout::DATA, layout::INDEX, answers, ages]
+};

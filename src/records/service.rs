@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How often a write is tried again when the schema changed meanwhile.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// Who asks, and in which request.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub struct RecordService {
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) ids: IdSource,
+    pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
     counted: Counted,
 }
@@ -109,7 +109,7 @@ impl RecordService {
             store: catalogs.store().clone(),
             catalogs,
             clock,
-            ids: IdSource::default(),
+            ids: Arc::default(),
             limits,
             counted: Counted::default(),
         }
@@ -358,7 +358,7 @@ pub(super) fn not_found(collection: &Collection, id: &str) -> RecordError {
     RecordError::NotFound { collection: collection.def.name.clone(), id: id.to_owned() }
 }
 
-fn shown(
+pub(super) fn shown(
     collection: &Collection,
     id: &str,
     record: Vec<u8>,

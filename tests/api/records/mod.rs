@@ -2,9 +2,12 @@
 
 mod access;
 mod aggregate;
+mod batch;
+mod bulk;
 mod cursor;
 mod field_rules;
 mod hidden;
+mod idempotency;
 mod list;
 mod paths;
 mod plan;
@@ -12,6 +15,7 @@ mod relations;
 mod rules;
 mod text;
 mod transfer;
+mod upsert;
 mod values;
 
 use serde_json::{Value, json};
