@@ -190,8 +190,13 @@ impl Parts<'_> {
 
     fn routes(&self) -> anyhow::Result<Route> {
         let (api, spec) = self.api();
-        let document = LiveDocument::new(Arc::clone(&self.catalogs), &spec, &PUBLIC, vec![health::fragment()])
-            .context("the API's description is no JSON")?;
+        let document = LiveDocument::new(
+            Arc::clone(&self.catalogs),
+            &spec,
+            &PUBLIC,
+            vec![health::fragment(), records::openapi::batch_fragment()],
+        )
+        .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
         let gated = Gate::new(api, authenticate, limiter, &PUBLIC);

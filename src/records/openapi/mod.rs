@@ -3,17 +3,20 @@
 //! Everything is derived from the collection's definition; the endpoints themselves are the same for all collections.
 
 mod aggregate;
+mod batch;
 mod example;
 mod names;
 mod parameters;
 mod paths;
 mod pattern;
+mod relations;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod text;
 mod transfer;
 
+pub use batch::batch_fragment;
 use names::{Name, Names};
 use paths::Paths;
 
@@ -25,26 +28,27 @@ use crate::{
 /// What one collection of the catalog adds to the document.
 #[must_use]
 pub fn fragment(collection: &Collection, catalog: &Catalog) -> Fragment {
-    describe(collection, &Names::of(catalog).get(collection.number(), &collection.def.name))
+    describe(collection, catalog, &Names::of(catalog))
 }
 
 /// What every collection adds, by name. For all of them at once this is less work than [`fragment`] for each.
 #[must_use]
 pub fn fragments(catalog: &Catalog) -> Vec<Fragment> {
     let names = Names::of(catalog);
-    let each = |collection: &Collection| describe(collection, &names.get(collection.number(), &collection.def.name));
-    catalog.sorted().into_iter().map(|collection| each(collection)).collect()
+    catalog.sorted().into_iter().map(|collection| describe(collection, catalog, &names)).collect()
 }
 
-fn describe(collection: &Collection, name: &Name) -> Fragment {
+fn describe(collection: &Collection, catalog: &Catalog, names: &Names) -> Fragment {
+    let name: &Name = &names.get(collection.number(), &collection.def.name);
+    let relations = relations::of(collection, catalog, names);
     let schema = |suffix: &str| format!("{}{suffix}", name.schema);
     let [record, create, update, list] = names::SUFFIXES.map(schema);
     let list_schema = schema::list(collection, &record);
     let description = collection.def.description.clone().filter(|text| !text.trim().is_empty());
     Fragment {
-        paths: Paths { collection, name }.items(),
+        paths: Paths { collection, name, relations: &relations }.items(),
         schemas: Object::from_iter([
-            (record, schema::record(collection)),
+            (record, schema::record(collection, &relations)),
             (create, schema::create(collection)),
             (update, schema::update(collection)),
             (list, list_schema),

@@ -4,22 +4,26 @@ use serde_json::{Value, json};
 
 use super::{
     example,
+    relations::Relation,
     schema::{self, fields},
     text::{code, code_list},
 };
 use crate::{
     collections::{Collection, RecordScope, Slot},
     expr::{self, Kind},
-    records::query::{LIMIT_DEFAULT, LIMIT_MAX, SORT_MAX},
+    records::{
+        KEY_MAX,
+        query::{LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX, SORT_MAX},
+    },
 };
 
 /// An expression that fits every collection.
 const FILTER_ANY: &str = "createdAt >= \"2026-01-01\"";
 
 /// The parameters of a list.
-pub(super) fn list(collection: &Collection) -> Value {
+pub(super) fn list(collection: &Collection, relations: &[Relation]) -> Value {
     let sortable: Vec<&str> = visible(collection, |kind, many| kind != Kind::Json && !many).collect();
-    json!([
+    let mut parameters = vec![
         filter(collection),
         query(
             "sort",
@@ -40,22 +44,86 @@ pub(super) fn list(collection: &Collection) -> Value {
             "cursor",
             "The `nextCursor` of the page before, with the same filter and order.",
             json!({"type": "string"}),
-            Value::Null
+            Value::Null,
+        ),
+        query(
+            "page",
+            format!(
+                "The number of the page, from 1, instead of a cursor; at most {OFFSET_MAX} records are passed over."
+            ),
+            json!({"type": "integer", "format": "int32", "minimum": 1}),
+            Value::Null,
         ),
         query(
             "total",
             "Whether to count all records that match.",
             json!({"type": "boolean", "default": false}),
-            Value::Null
+            Value::Null,
         ),
         shown(collection),
         query(
             "explain",
             "Whether to tell how the records were found.",
             json!({"type": "boolean", "default": false}),
-            Value::Null
+            Value::Null,
         ),
-    ])
+    ];
+    parameters.extend(expand(relations));
+    parameters.into()
+}
+
+/// The parameter that shows the records behind relations.
+pub(super) fn expand(relations: &[Relation]) -> Option<Value> {
+    let first = relations.first()?;
+    let description = format!(
+        "The relations whose records to show under `expand`, separated by commas; a point leads on, as in `{}.createdBy`. There \
+         are {}.",
+        first.name,
+        code_list(relations.iter().map(|relation| relation.name.as_str())),
+    );
+    Some(query("expand", description, json!({"type": "string"}), Value::Null))
+}
+
+/// The fields by which an upsert finds its record.
+pub(super) fn by(collection: &Collection) -> Value {
+    let unique = collection.def.indexes.iter().filter(|index| index.unique);
+    let names =
+        unique.map(|index| index.fields.iter().map(|term| term.trim_start_matches('-')).collect::<Vec<_>>().join(","));
+    let names: Vec<String> = ["id".to_owned()].into_iter().chain(names).collect();
+    query(
+        "by",
+        format!(
+            "The fields of a unique index, by which the record is found. There are {}.",
+            code_list(names.iter().map(String::as_str))
+        ),
+        json!({"type": "string", "default": "id"}),
+        Value::Null,
+    )
+}
+
+/// Whether a bulk request only counts.
+pub(super) fn dry_run() -> Value {
+    query(
+        "dryRun",
+        "Whether only to count the records that match.",
+        json!({"type": "boolean", "default": false}),
+        Value::Null,
+    )
+}
+
+/// The key under which a request may be sent again.
+pub(super) fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header",
+        "description": "A key of your own. The same request with the same key again does nothing and answers as it did, for a day.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_MAX},
+    })
+}
+
+/// A parameter that must be there.
+pub(super) fn required(mut parameter: Value) -> Value {
+    parameter.as_object_mut().and_then(|parameter| parameter.insert("required".into(), true.into()));
+    parameter
 }
 
 /// The parameter that picks fields.
@@ -63,8 +131,12 @@ pub(super) fn shown(collection: &Collection) -> Value {
     let names: Vec<&str> = visible(collection, |_, _| true).collect();
     query(
         "fields",
-        "The fields to show, separated by commas; all when absent. A record then lacks the others.",
-        json!({"type": "string", "pattern": terms(&names, "", names.len())}),
+        format!(
+            "The fields to show, separated by commas; all when absent. A record then lacks the others. There are {}, and \
+             fields of expanded relations behind a point.",
+            code_list(names.iter().copied())
+        ),
+        json!({"type": "string"}),
         Value::Null,
     )
 }
@@ -125,8 +197,9 @@ pub(super) fn filter(collection: &Collection) -> Value {
     let example = filter_example(collection);
     let description = format!(
         "Which records to list: comparisons with `= != < <= > >= ~ !~ in`, joined by `&&`, `||`, `!` and parentheses; \
-         `~` finds a text within a text, whatever the case. There are the fields {}; and `@auth.id`, `@auth.email`, \
-         `@auth.roles` of the caller. For example {}.",
+         `~` finds a text within a text, whatever the case. There are the fields {}; those behind a relation, as in \
+         `author.name`; `any(…)` and `all(…)` of many; functions such as `startsWith` and `year`; and `@auth.id`, \
+         `@auth.email`, `@auth.roles` of the caller, and `@now`, as in `@now - 7d`. For example {}.",
         code_list(visible(collection, |_, _| true)),
         code(&example),
     );

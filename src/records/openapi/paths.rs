@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{aggregate::aggregate, example, names::Name, parameters, text::code, transfer};
+use super::{aggregate::aggregate, example, names::Name, parameters, relations::Relation, text::code, transfer};
 use crate::{
     access::Action,
     collections::Collection,
@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct Paths<'a> {
     pub(super) collection: &'a Collection,
     pub(super) name: &'a Name,
+    pub(super) relations: &'a [Relation],
 }
 
 impl Paths<'_> {
@@ -22,7 +23,12 @@ impl Paths<'_> {
         let collection = format!("/api/v1/collections/{}", self.collection.def.name);
         let records = format!("{collection}/records");
         let record = format!("{records}/{{id}}");
-        let all = json!({"get": self.list(), "post": self.create()});
+        let all = json!({
+            "get": self.list(),
+            "post": self.create(),
+            "patch": self.update_all(),
+            "delete": self.delete_all(),
+        });
         let one = json!({
             "parameters": [parameters::id()],
             "get": self.read(),
@@ -33,6 +39,7 @@ impl Paths<'_> {
         Object::from_iter([
             (records, all),
             (record, one),
+            (format!("{collection}/upsert"), json!({"post": self.upsert()})),
             (format!("{collection}/aggregate"), json!({"get": aggregate(self)})),
             (format!("{collection}/import"), json!({"post": transfer::import(self)})),
             (format!("{collection}/export"), json!({"get": transfer::export(self)})),
@@ -52,7 +59,7 @@ impl Paths<'_> {
             "List records",
             Action::List,
             Parts {
-                parameters: parameters::list(self.collection),
+                parameters: parameters::list(self.collection, self.relations),
                 body: Value::Null,
                 responses: shared::with_problems([(200, success), (422, slow)], &[400, 401, 403, 404, 429, 503]),
             },
@@ -67,9 +74,59 @@ impl Paths<'_> {
             "Create a record",
             Action::Create,
             Parts {
-                parameters: Value::Null,
+                parameters: json!([parameters::idempotency_key()]),
                 body: self.body("Create", example::create(self.collection)),
                 responses: shared::with_problems([(201, made)], &errors),
+            },
+        )
+    }
+
+    fn upsert(&self) -> Value {
+        let made = answer("The record was made.", &["ETag", "Location"], self.record());
+        let changed = answer("The record as it is now.", &["ETag"], self.record());
+        let errors = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503];
+        self.operation(
+            "upsert",
+            "Change or create a record",
+            Action::Create,
+            Parts {
+                parameters: json!([parameters::by(self.collection), parameters::idempotency_key()]),
+                body: self.body("Create", example::create(self.collection)),
+                responses: shared::with_problems([(201, made), (200, changed)], &errors),
+            },
+        )
+    }
+
+    fn update_all(&self) -> Value {
+        let body = self.body("Update", Some(example::update(self.collection)));
+        self.bulk("updateAll", "Change all records that match", Action::Update, body)
+    }
+
+    fn delete_all(&self) -> Value {
+        self.bulk("deleteAll", "Delete all records that match", Action::Delete, Value::Null)
+    }
+
+    fn bulk(&self, verb: &str, summary: &str, action: Action, body: Value) -> Value {
+        let schema = json!({
+            "type": "object",
+            "required": ["matched", "dryRun"],
+            "properties": {
+                "matched": {"type": "integer", "format": "int64", "minimum": 0, "description": "How many records matched."},
+                "dryRun": {"type": "boolean", "description": "Whether they were only counted."},
+            },
+        });
+        let example = json!({"matched": 3, "dryRun": false});
+        let success = answer("How many.", &[], json!({"application/json": {"schema": schema, "example": example}}));
+        let errors = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503];
+        let filter = parameters::required(parameters::filter(self.collection));
+        self.operation(
+            verb,
+            summary,
+            action,
+            Parts {
+                parameters: json!([filter, parameters::dry_run(), parameters::idempotency_key()]),
+                body,
+                responses: shared::with_problems([(200, success)], &errors),
             },
         )
     }
@@ -83,7 +140,10 @@ impl Paths<'_> {
             "Read a record",
             Action::Read,
             Parts {
-                parameters: json!([parameters::shown(self.collection), parameters::if_none_match()]),
+                parameters: [parameters::shown(self.collection), parameters::if_none_match()]
+                    .into_iter()
+                    .chain(parameters::expand(self.relations))
+                    .collect(),
                 body: Value::Null,
                 responses: shared::with_problems([(200, found), (304, same)], &errors),
             },
@@ -197,7 +257,15 @@ fn note(verb: &str) -> &'static str {
     match verb {
         "list" => "Pages follow each other by `cursor`. ",
         "replace" => "Fields that the body lacks take their defaults. ",
-        "update" => "Fields that the body lacks stay as they are; a `json` field is merged (RFC 7396). ",
+        "update" => {
+            "Fields that the body lacks stay as they are; a `json` field is merged (RFC 7396). A number may be \
+             `{\"$increment\": n}`, a list `{\"$append\": [..]}` or `{\"$remove\": [..]}`. "
+        }
+        "upsert" => {
+            "The record that agrees in the fields `by` is changed as an update does, which takes the permission or rule of \
+             an update; when there is none, it is made. "
+        }
+        "updateAll" | "deleteAll" => "In one transaction, all or none; up to 10,000 records. ",
         "aggregate" => "Where an index tells all that is asked, no record is read. ",
         "import" => {
             "The lines that fit are written in one commit, the others reported. Names and types of foreign data are \

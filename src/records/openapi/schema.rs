@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use serde_json::{Value, json};
 
-use super::{pattern, text::code};
+use super::{pattern, relations::Relation, text::code};
 use crate::{
     collections::{Check, Collection, Field, FieldDef, Format, OnDelete, Range},
     http::openapi::Object,
@@ -21,7 +21,7 @@ pub(super) fn fields(collection: &Collection) -> impl Iterator<Item = (&FieldDef
 }
 
 /// A record as the server shows it.
-pub(super) fn record(collection: &Collection) -> Value {
+pub(super) fn record(collection: &Collection, relations: &[Relation]) -> Value {
     let mut properties = Object::from_iter([
         ("id".to_owned(), described(id(), "The record's id.")),
         ("createdAt".to_owned(), described(date_time(), "When it was made.")),
@@ -33,12 +33,37 @@ pub(super) fn record(collection: &Collection) -> Value {
     ]);
     let visible = fields(collection).filter(|(_, field)| !field.hidden);
     properties.extend(visible.map(|(def, field)| (field.name.clone(), property(def, field, true))));
-    let required: Vec<_> = properties.keys().cloned().collect();
+    // A field with a rule of its own is not in every record.
+    let ruled = |name: &str| {
+        let mut defs = collection.def.fields.iter();
+        defs.any(|def| def.name == name && def.rules.as_ref().is_some_and(|rules| rules.read.is_some()))
+    };
+    let required: Vec<_> = properties.keys().filter(|name| !ruled(name)).cloned().collect();
+    if !relations.is_empty() {
+        properties.insert("expand".into(), expanded(relations));
+    }
     json!({
         "type": "object",
         "description": about(collection, "A record of"),
         "required": required,
         "properties": properties,
+    })
+}
+
+/// The records that relations lead to.
+fn expanded(relations: &[Relation]) -> Value {
+    let member = |relation: &Relation| {
+        let one = json!({"$ref": format!("#/components/schemas/{}", relation.schema)});
+        let schema = match relation.many {
+            true => json!({"type": "array", "items": one}),
+            false => json!({"anyOf": [one, {"type": "null"}]}),
+        };
+        (relation.name.clone(), schema)
+    };
+    json!({
+        "type": "object",
+        "description": "The records that relations lead to, as far as you may see them; only with `expand`.",
+        "properties": relations.iter().map(member).collect::<Object>(),
     })
 }
 
@@ -87,6 +112,10 @@ pub(super) fn list(collection: &Collection, record: &str) -> Value {
             "nextCursor": {
                 "type": ["string", "null"],
                 "description": "The `cursor` of the next page; null on the last one.",
+            },
+            "page": {
+                "type": "integer", "format": "int64", "minimum": 1,
+                "description": "The number of the page; only when it was asked for by number.",
             },
             "total": {
                 "type": "integer", "format": "int64", "minimum": 0,

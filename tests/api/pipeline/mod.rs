@@ -233,7 +233,9 @@ async fn unknown_paths_and_methods_are_problems() {
     for (method, path) in [
         ("PUT", "/api/v1/collections"),
         ("POST", "/api/v1/collections/c"),
-        ("DELETE", "/api/v1/collections/c/records"),
+        ("PUT", "/api/v1/collections/c/records"),
+        ("GET", "/api/v1/batch"),
+        ("GET", "/api/v1/collections/c/upsert"),
         ("POST", "/api/v1/collections/c/records/one"),
         ("GET", "/api/v1/collections/c/import"),
         ("POST", "/api/v1/collections/c/export"),
