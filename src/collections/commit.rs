@@ -204,6 +204,7 @@ fn log_change(
         actor: asker.origin(),
         new: new_text.as_deref(),
         old: old_text.as_deref(),
+        previous: None,
     })?;
     Ok(())
 }

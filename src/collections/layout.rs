@@ -11,10 +11,37 @@ use crate::{
     store::{Read, Scan, StoreError, key},
 };
 
-/// Key: collection number (u32, big-endian), id. Value: the record's canonical JSON text.
+/// Key: collection number (u32, big-endian), id. Value: the record's canonical JSON text, the seq of its newest change (u64,
+/// big-endian), and a zero byte that tells that there is a seq.
 pub const DATA: &str = "records.data";
+/// Key: as that of the record that is gone. Value: the seq of its deletion (u64, big-endian).
+pub const GONE: &str = "records.gone";
 /// Key: index number (u32, big-endian), the components as [`key`] writes them, id. Value: the id's length (u8).
 pub const INDEX: &str = "records.index";
+
+/// The value under which a record is stored.
+#[must_use]
+pub fn stored(text: &[u8], seq: u64) -> Vec<u8> {
+    [text, &seq.to_be_bytes(), &[0]].concat()
+}
+
+/// A record's text and the seq of its newest change, from what is stored. JSON never ends in a zero byte.
+#[must_use]
+pub fn text_and_seq(stored: &[u8]) -> (&[u8], Option<u64>) {
+    match stored {
+        [rest @ .., 0] => match rest.split_last_chunk() {
+            Some((text, seq)) => (text, Some(u64::from_be_bytes(*seq))),
+            None => (stored, None),
+        },
+        text => (text, None),
+    }
+}
+
+/// A record's text, from what is stored.
+#[must_use]
+pub fn text_of(stored: &[u8]) -> &[u8] {
+    text_and_seq(stored).0
+}
 
 /// The key of a record.
 #[must_use]
@@ -64,7 +91,7 @@ pub fn scan_records<E: From<StoreError>>(
     visit: VisitRecord<'_, E>,
 ) -> Result<(), E> {
     let (from, to) = (record_key(collection, from), prefix(collection + 1));
-    source.scan(DATA, &from, &to, Scan::Forward, &mut |key, value| visit(id_of_record(key)?, value))
+    source.scan(DATA, &from, &to, Scan::Forward, &mut |key, value| visit(id_of_record(key)?, text_of(value)))
 }
 
 /// Whether a collection has no record.

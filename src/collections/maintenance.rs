@@ -9,7 +9,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 use super::{
     catalog::{Catalog, Catalogs, Collection, Index},
     change,
-    layout::{self, DATA, INDEX, Slots},
+    layout::{self, DATA, GONE, INDEX, Slots},
     model::IndexState,
     repo,
 };
@@ -74,6 +74,7 @@ pub async fn catch_up(catalogs: &Catalogs) -> Result<(), StoreError> {
         }
         if dropped.records {
             purge(store, DATA, number).await?;
+            purge(store, GONE, number).await?;
         }
         store.write(move |tx| repo::forget_dropped(tx, number, &done)).await?;
     }
@@ -142,7 +143,10 @@ fn step(tx: &mut Tx<'_>, collection: &Collection, work: &Work, from: &str) -> Re
             Work::Rewrite => {
                 if let Some(written) = change::rewrite(collection, record)? {
                     drop_entries(tx, collection, id, record, &written)?;
-                    tx.put_bytes(DATA, layout::record_key(collection.number(), id), &written)?;
+                    let key = layout::record_key(collection.number(), id);
+                    let seq = tx.view(DATA, &key, |found| found.and_then(|stored| layout::text_and_seq(stored).1))?;
+                    let value = seq.map_or_else(|| written.clone(), |seq| layout::stored(&written, seq));
+                    tx.put_bytes(DATA, key, &value)?;
                 }
             }
             Work::Fill(index) => {

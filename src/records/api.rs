@@ -19,6 +19,7 @@ use crate::{
 
 const LIST: &str = "/collections/:collection/records";
 const ONE: &str = "/collections/:collection/records/:id";
+const HISTORY: &str = "/collections/:collection/records/:id/history";
 const UPSERT: &str = "/collections/:collection/upsert";
 const BATCH: &str = "/batch";
 const IMPORT: &str = "/collections/:collection/import";
@@ -38,6 +39,7 @@ pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
                     .patch(on(records, patch_all)),
             ),
         )
+        .at(HISTORY, at("/api/v1/collections/:collection/records/:id/history", get(on(records, history))))
         .at(UPSERT, at("/api/v1/collections/:collection/upsert", poem::post(on(records, upsert))))
         .at(BATCH, at("/api/v1/batch", poem::post(on(records, batch))))
         .at(
@@ -262,6 +264,12 @@ async fn read(call: Call) -> Result<Response, ApiError> {
         return Ok(Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, tag).finish());
     }
     Ok(one(StatusCode::OK, shown))
+}
+
+async fn history(call: Call) -> Result<Response, ApiError> {
+    let parameters = query_parameters(&call.request)?;
+    let body = call.records.history(&call.caller()?, &call.collection()?, &call.parameter("id")?, &parameters)?;
+    Ok(json_response(StatusCode::OK, body))
 }
 
 async fn patch(call: Call) -> Result<Response, ApiError> {

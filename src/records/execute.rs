@@ -176,13 +176,14 @@ impl Run<'_> {
                     return Err(too_much(collection, plan, self.sort, self.examined_max));
                 }
                 if plan.path == Path::Records {
-                    return judge(layout::id_of_record(entry)?, value);
+                    return judge(layout::id_of_record(entry)?, layout::text_of(value));
                 }
                 let id = layout::id_of_entry(entry, value)?;
                 key.clear();
                 key.extend_from_slice(&collection.number().to_be_bytes());
                 key.extend_from_slice(id.as_bytes());
-                let judged = snapshot.view(DATA, &key, |found| found.map(|record| judge(id, record)))?;
+                let judged =
+                    snapshot.view(DATA, &key, |found| found.map(|stored| judge(id, layout::text_of(stored))))?;
                 judged.unwrap_or_else(|| Err(StoreError::corrupt("an index entry points at no record").into()))
             })?;
             if stopped.get() {

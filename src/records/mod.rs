@@ -11,6 +11,7 @@ mod coerce;
 mod error;
 mod execute;
 mod export;
+mod history;
 mod idempotency;
 mod import;
 mod input;
@@ -37,6 +38,7 @@ mod writing;
 pub use batch::OPERATIONS_MAX;
 pub use bulk::{BULK_MAX, Bulk};
 pub use error::RecordError;
+pub use history::{HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX};
 pub use idempotency::{Answer, Idempotency, KEY_MAX};
 pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
@@ -44,8 +46,8 @@ pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
 
 use crate::collections::layout;
 
-/// The tables of this feature; the layout of the first two is the collections' own.
-pub const TABLES: [&str; 4] = {
+/// The tables of this feature; the layout of the first three is the collections' own.
+pub const TABLES: [&str; 5] = {
     let [answers, ages] = idempotency::TABLES;
-    [layout::DATA, layout::INDEX, answers, ages]
+    [layout::DATA, layout::GONE, layout::INDEX, answers, ages]
 };

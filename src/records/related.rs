@@ -123,7 +123,9 @@ impl<R: Read> Related for Reach<'_, R> {
         if !self.spend() {
             return None;
         }
-        let found = self.source.view(DATA, &layout::record_key(collection.number(), id), |found| found.map(Arc::from));
+        let found = self.source.view(DATA, &layout::record_key(collection.number(), id), |found| {
+            found.map(|stored| Arc::from(layout::text_of(stored)))
+        });
         let record = found.unwrap_or_else(|error| {
             self.fail(error.into());
             None

@@ -14,7 +14,7 @@ use crate::{
     collections::{
         Asker, Catalog, Collection, OnDelete, Slots,
         catalog::Referrer,
-        layout::{self, DATA, INDEX},
+        layout::{self, DATA, GONE, INDEX},
         system,
     },
     kernel::{FieldError, Scalar, error::pointer_to},
@@ -39,7 +39,9 @@ pub(super) fn check_epoch(tx: &Tx<'_>, catalog: &Catalog) -> Result<(), RecordEr
 
 /// The stored text of a record.
 pub(super) fn stored(source: &impl Read, collection: &Collection, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    source.view(DATA, &layout::record_key(collection.number(), id), |found| found.map(<[u8]>::to_vec))
+    source.view(DATA, &layout::record_key(collection.number(), id), |found| {
+        found.map(|stored| layout::text_of(stored).to_vec())
+    })
 }
 
 /// Writes what was prepared, or says everything that forbids it.
@@ -79,11 +81,7 @@ pub(super) fn apply_but_entries(
     if !errors.is_empty() {
         return Err(RecordError::Invalid(errors));
     }
-    let key = layout::record_key(collection.number(), id);
-    match &prepared.new {
-        Some(new) => tx.put_bytes(DATA, key, new)?,
-        None => tx.delete_bytes(DATA, key).map(|_| ())?,
-    }
+    let previous = put_record(tx, &layout::record_key(collection.number(), id), prepared.new.as_deref())?;
     for change in &prepared.indexes {
         let unique = collection.indexes.get(change.position).is_none_or(|index| index.unique);
         for entry in &change.removed {
@@ -96,7 +94,33 @@ pub(super) fn apply_but_entries(
             }
         }
     }
-    log(tx, context, collection, id, prepared)
+    log(tx, context, collection, id, prepared, previous)
+}
+
+/// Puts a record's text, or removes the record, with the seq that the change is about to have. Answers the seq of the
+/// change before it, by which a record's history is a chain through the log.
+fn put_record(tx: &mut Tx<'_>, key: &[u8], new: Option<&[u8]>) -> Result<Option<u64>, StoreError> {
+    let seq = tx.seq() + 1;
+    match new {
+        Some(text) => tx.put_bytes(DATA, key.to_vec(), &layout::stored(text, seq))?,
+        None => tx.delete_bytes(DATA, key.to_vec()).map(|_| ())?,
+    }
+    let before = tx.replaced().map(|stored| layout::text_and_seq(stored).1);
+    let seq_of = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+    match (before, new) {
+        (Some(previous), Some(_)) => Ok(previous),
+        (previous, None) => {
+            tx.put_bytes(GONE, key.to_vec(), &seq.to_be_bytes())?;
+            Ok(previous.flatten())
+        }
+        (None, Some(_)) => {
+            let gone = tx.view(GONE, key, |found| found.and_then(seq_of))?;
+            if gone.is_some() {
+                tx.delete_bytes(GONE, key.to_vec())?;
+            }
+            Ok(gone)
+        }
+    }
 }
 
 fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
@@ -143,6 +167,7 @@ fn log(
     collection: &Collection,
     id: &str,
     prepared: &Prepared,
+    previous: Option<u64>,
 ) -> Result<(), RecordError> {
     let (old, new) = (as_text(prepared.old.as_deref())?, as_text(prepared.new.as_deref())?);
     let kind = match (old, new) {
@@ -159,6 +184,7 @@ fn log(
         actor: context.asker.origin(),
         new,
         old,
+        previous,
     })?;
     if collection.def.name == system::USERS {
         if kind == ChangeKind::Deleted {

@@ -56,6 +56,8 @@ pub struct Change<'a> {
     pub new: Option<&'a str>,
     /// The JSON text of the value before.
     pub old: Option<&'a str>,
+    /// The seq of the change of the same thing before this one, where it is known.
+    pub previous: Option<u64>,
 }
 
 /// Who asked for a change, and by which request.
@@ -79,6 +81,9 @@ impl Change<'_> {
             text,
             r#"{{"time":"{time}","entity":"{entity}","collection":{collection},"id":"{id}","kind":"{kind}","actor":"{actor}","requestId":"{request_id}""#
         );
+        if let Some(previous) = self.previous {
+            let _ = write!(text, r#","previous":{previous}"#);
+        }
         for (name, value) in [("new", self.new), ("old", self.old)] {
             if let Some(value) = value {
                 let _ = write!(text, r#","{name}":{value}"#);
@@ -110,6 +115,9 @@ pub struct ChangeEntry {
     pub actor: String,
     /// The request that did it; empty when there was none.
     pub request_id: String,
+    /// The seq of the change of the same thing before this one, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<u64>,
     /// The value after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new: Option<Box<RawValue>>,
@@ -133,6 +141,16 @@ pub fn read<E: From<StoreError>>(
         let entry: ChangeEntry = serde_json::from_slice(value).map_err(StoreError::corrupt)?;
         visit(ChangeEntry { seq, ..entry })
     })
+}
+
+/// The entry with this seq.
+///
+/// # Errors
+/// [`StoreError`] when the log cannot be read.
+pub fn entry(source: &impl Read, seq: u64) -> Result<Option<ChangeEntry>, StoreError> {
+    let parse = |value: &[u8]| serde_json::from_slice::<ChangeEntry>(value).map_err(StoreError::corrupt);
+    let found = source.view(TABLE, &seq.to_be_bytes(), |found| found.map(parse).transpose())??;
+    Ok(found.map(|entry| ChangeEntry { seq, ..entry }))
 }
 
 /// The seq of the newest entry; 0 when there is none.

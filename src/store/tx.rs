@@ -129,6 +129,12 @@ impl<'txn> Tx<'txn> {
         self.remember(table, key, removed)
     }
 
+    /// The value that the newest put or deletion of this operation replaced.
+    #[must_use]
+    pub fn replaced(&self) -> Option<&[u8]> {
+        self.undo.last()?.before.as_deref()
+    }
+
     /// Appends to the change log. Answers the entry's seq.
     ///
     /// # Errors

@@ -40,7 +40,8 @@ impl RecordDirectory {
 
     fn account(snapshot: &Snapshot, number: u32, id: &str) -> Result<Option<Account>, StoreError> {
         let key = layout::record_key(number, id);
-        let parse = |bytes: &[u8]| serde_json::from_slice::<UserRecord>(bytes).map_err(StoreError::corrupt);
+        let parse =
+            |bytes: &[u8]| serde_json::from_slice::<UserRecord>(layout::text_of(bytes)).map_err(StoreError::corrupt);
         let record = snapshot.view(layout::DATA, &key, |found| found.map(parse).transpose())??;
         Ok(record.map(|UserRecord { id, email, roles, disabled }| Account { id, email, roles, disabled }))
     }

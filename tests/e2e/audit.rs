@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Debug, ops::ControlFlow, path::Path};
 use stead::{
     collections::{
         Catalog, Slots,
-        layout::{self, DATA, INDEX},
+        layout::{self, DATA, GONE, INDEX},
     },
     config::Config,
     store::{ChangeKind, Epoch, Read, Scan, Snapshot, StoreError, log},
@@ -17,6 +17,8 @@ use stead::{
 pub(crate) struct Replica {
     seq: u64,
     records: BTreeMap<Vec<u8>, String>,
+    /// The seq of the newest change of each record, those that are gone included.
+    newest: BTreeMap<Vec<u8>, u64>,
 }
 
 /// Opens the store, lets `replica` follow the log, and checks everything. Answers the seq of the newest change.
@@ -44,6 +46,8 @@ impl Replica {
                 return Ok::<_, StoreError>(ControlFlow::Continue(()));
             }
             let key = layout::record_key(entry.collection, &entry.id);
+            let previous = self.newest.insert(key.clone(), entry.seq);
+            assert_eq!(entry.previous, previous, "the change before: {entry:?}");
             let before = match &entry.new {
                 Some(new) => self.records.insert(key, new.get().to_owned()),
                 None => self.records.remove(&key),
@@ -63,9 +67,13 @@ impl Replica {
 
 fn check_records(snapshot: &Snapshot, replica: &Replica) {
     let stored = table(snapshot, DATA);
-    let stored: BTreeMap<_, _> =
-        stored.into_iter().map(|(key, value)| (key, String::from_utf8(value).unwrap())).collect();
-    assert_same("records, as the log tells them", &replica.records, &stored);
+    let text = |value: &[u8]| String::from_utf8(layout::text_of(value).to_vec()).unwrap();
+    let texts: BTreeMap<_, _> = stored.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    assert_same("records, as the log tells them", &replica.records, &texts);
+    let of_stored = stored.iter().map(|(key, value)| (key.clone(), layout::text_and_seq(value).1.unwrap()));
+    let gone = table(snapshot, GONE);
+    let of_gone = gone.iter().map(|(key, seq)| (key.clone(), u64::from_be_bytes(seq.as_slice().try_into().unwrap())));
+    assert_same("newest changes, as the log tells them", &replica.newest, &of_stored.chain(of_gone).collect());
 }
 
 /// Compares the table of all index entries with what the stored records make.

@@ -5,6 +5,7 @@
 mod aggregate;
 mod batch;
 mod example;
+mod history;
 mod names;
 mod parameters;
 mod paths;

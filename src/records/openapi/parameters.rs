@@ -101,6 +101,19 @@ pub(super) fn by(collection: &Collection) -> Value {
     )
 }
 
+/// The parameters of a history.
+pub(super) fn history(default: usize, max: usize) -> Value {
+    json!([
+        query(
+            "limit",
+            "How many changes a page has at most.",
+            json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": max, "default": default}),
+            Value::Null,
+        ),
+        query("cursor", "The `nextCursor` of the page before.", json!({"type": "string"}), Value::Null),
+    ])
+}
+
 /// Whether a bulk request only counts.
 pub(super) fn dry_run() -> Value {
     query(

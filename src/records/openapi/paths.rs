@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{aggregate::aggregate, example, names::Name, parameters, relations::Relation, text::code, transfer};
+use super::{
+    aggregate::aggregate, example, history, names::Name, parameters, relations::Relation, text::code, transfer,
+};
 use crate::{
     access::Action,
     collections::Collection,
@@ -23,6 +25,7 @@ impl Paths<'_> {
         let collection = format!("/api/v1/collections/{}", self.collection.def.name);
         let records = format!("{collection}/records");
         let record = format!("{records}/{{id}}");
+        let history = format!("{record}/history");
         let all = json!({
             "get": self.list(),
             "post": self.create(),
@@ -39,6 +42,7 @@ impl Paths<'_> {
         Object::from_iter([
             (records, all),
             (record, one),
+            (history, json!({"parameters": [parameters::id()], "get": history::history(self)})),
             (format!("{collection}/upsert"), json!({"post": self.upsert()})),
             (format!("{collection}/aggregate"), json!({"get": aggregate(self)})),
             (format!("{collection}/import"), json!({"post": transfer::import(self)})),

@@ -24,5 +24,6 @@ pub(super) fn put_note(tx: &mut Tx<'_>, id: &str, text: &str) -> Result<u64, Sto
         actor: Origin { actor: "test", request_id: "" },
         new: Some("{}"),
         old: None,
+        previous: None,
     })
 }

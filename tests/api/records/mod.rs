@@ -7,6 +7,7 @@ mod bulk;
 mod cursor;
 mod field_rules;
 mod hidden;
+mod history;
 mod idempotency;
 mod list;
 mod paths;
