@@ -17,6 +17,7 @@ use super::{
     plan,
     related::Reach,
     service::{Caller, Limits, Shown, find},
+    statistics::Known,
     view::View,
     write::{self, Context},
     writing::{self, Changing},
@@ -99,7 +100,8 @@ impl RecordService {
             now,
         )?;
         let filter = self.bulk_filter(caller, &catalog, &collection, &bulk.filter, now)?;
-        let search = Search { catalog, collection, filter, now, limits: self.limits };
+        let known = self.statistics.of(&snapshot, &collection);
+        let search = Search { known, catalog, collection, filter, now, limits: self.limits };
         let search = Arc::new(search);
         let ids = {
             let search = Arc::clone(&search);
@@ -139,6 +141,7 @@ impl RecordService {
 
 /// A filter to find records by.
 struct Search {
+    known: Arc<Known>,
     catalog: Arc<Catalog>,
     collection: Arc<Collection>,
     filter: Expr,
@@ -151,7 +154,7 @@ impl Search {
         if self.filter == Expr::Constant(false) {
             return Ok(Vec::new());
         }
-        let plan = plan::plan(&self.collection, &self.filter, None, 0);
+        let plan = plan::plan(&self.collection, &self.known, &self.filter, None, 0);
         let related = Reach::new(snapshot, &self.catalog);
         let mut run = Run {
             snapshot,

@@ -1,12 +1,16 @@
 //! Running a plan: visiting candidates, keeping those that match, in order, up to a page.
 
-use std::{cell::Cell, collections::BinaryHeap, ops::ControlFlow};
+use std::{
+    cell::Cell,
+    collections::{BinaryHeap, HashSet},
+    ops::ControlFlow,
+};
 
 use jiff::Timestamp;
 
 use super::{
     RecordError,
-    plan::{Path, Plan, SortTerm},
+    plan::{KeyRange, Leg, Path, Plan, SortTerm},
     query::LIMIT_MAX,
     related::Related,
     view::{View, slots_read},
@@ -77,7 +81,7 @@ impl Run<'_> {
     /// How many records match.
     pub(super) fn count(&mut self) -> Result<u64, RecordError> {
         let mut count = 0;
-        if self.plan.residual == Expr::Constant(true) {
+        if self.plan.residual == Expr::Constant(true) && self.plan.within.is_none() {
             let table = self.table();
             for range in &self.plan.ranges {
                 self.snapshot.scan::<RecordError>(table, &range.from, &range.to, Scan::Forward, &mut |_, _| {
@@ -161,37 +165,68 @@ impl Run<'_> {
             stopped.set(flow.is_break());
             Ok(flow)
         };
-        for range in &plan.ranges {
-            let (from, to) = match (after, plan.scan) {
-                // A cursor comes from a client. It may narrow the range, which may stand for the rule, and never widen it.
-                (Some(after), Scan::Forward) => (after.max(range.from.as_slice()), range.to.as_slice()),
-                (Some(after), Scan::Backward) if range.to.is_empty() => (range.from.as_slice(), after),
-                (Some(after), Scan::Backward) => (range.from.as_slice(), after.min(range.to.as_slice())),
-                (None, _) => (range.from.as_slice(), range.to.as_slice()),
-            };
-            let mut key = Vec::with_capacity(64);
+        let within = plan.within.as_ref().map(|leg| self.ids_of(leg, &mut examined)).transpose()?;
+        let mut key = Vec::with_capacity(64);
+        let mut fetch = |id: &str, judge: VisitRecord<'_, RecordError>| {
+            key.clear();
+            key.extend_from_slice(&collection.number().to_be_bytes());
+            key.extend_from_slice(id.as_bytes());
+            let judged = snapshot.view(DATA, &key, |found| found.map(|stored| judge(id, layout::text_of(stored))))?;
+            judged.unwrap_or_else(|| Err(StoreError::corrupt("an index entry points at no record").into()))
+        };
+        if let Path::Union(legs) = &plan.path {
+            let mut seen: HashSet<Box<str>> = HashSet::new();
+            for range in legs.iter().flat_map(|leg| &leg.ranges).take_while(|_| !stopped.get()) {
+                snapshot.scan::<RecordError>(INDEX, &range.from, &range.to, Scan::Forward, &mut |entry, value| {
+                    self.examine(&mut examined)?;
+                    let id = layout::id_of_entry(entry, value)?;
+                    if !seen.insert(id.into()) {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    fetch(id, &mut judge)
+                })?;
+            }
+            self.effort.examined += examined;
+            return Ok(());
+        }
+        for range in plan.ranges.iter().take_while(|_| !stopped.get()) {
+            let (from, to) = narrowed(range, after, plan.scan);
             snapshot.scan::<RecordError>(self.table(), from, to, plan.scan, &mut |entry, value| {
-                examined += 1;
-                if examined > self.examined_max {
-                    return Err(too_much(collection, plan, self.sort, self.examined_max));
-                }
+                self.examine(&mut examined)?;
                 if plan.path == Path::Records {
                     return judge(layout::id_of_record(entry)?, layout::text_of(value));
                 }
                 let id = layout::id_of_entry(entry, value)?;
-                key.clear();
-                key.extend_from_slice(&collection.number().to_be_bytes());
-                key.extend_from_slice(id.as_bytes());
-                let judged =
-                    snapshot.view(DATA, &key, |found| found.map(|stored| judge(id, layout::text_of(stored))))?;
-                judged.unwrap_or_else(|| Err(StoreError::corrupt("an index entry points at no record").into()))
+                match &within {
+                    Some(ids) if !ids.contains(id) => Ok(ControlFlow::Continue(())),
+                    _ => fetch(id, &mut judge),
+                }
             })?;
-            if stopped.get() {
-                break;
-            }
         }
         self.effort.examined += examined;
         Ok(())
+    }
+
+    /// Counts something that is looked at, and refuses what is too much.
+    fn examine(&self, examined: &mut u64) -> Result<(), RecordError> {
+        *examined += 1;
+        match *examined > self.examined_max {
+            true => Err(too_much(self.collection, self.plan, self.sort, self.examined_max)),
+            false => Ok(()),
+        }
+    }
+
+    /// The ids of all entries of some ranges.
+    fn ids_of(&self, leg: &Leg, examined: &mut u64) -> Result<HashSet<Box<str>>, RecordError> {
+        let mut ids = HashSet::new();
+        for range in &leg.ranges {
+            self.snapshot.scan::<RecordError>(INDEX, &range.from, &range.to, Scan::Forward, &mut |entry, value| {
+                self.examine(examined)?;
+                ids.insert(layout::id_of_entry(entry, value)?.into());
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(ids)
     }
 
     /// The key along the path from which a scan goes on after a position.
@@ -200,6 +235,7 @@ impl Run<'_> {
         let mut key = match self.plan.path {
             Path::Records => layout::prefix(self.collection.number()),
             Path::Index(at) => self.index_prefix(at, sort, &values)?,
+            Path::Union(_) => return Err(RecordError::Cursor),
         };
         key.extend_from_slice(id.as_bytes());
         if self.plan.scan == Scan::Forward {
@@ -223,6 +259,17 @@ impl Run<'_> {
             encode(values.get(place).ok_or(RecordError::Cursor)?, *direction, &mut key);
         }
         Ok(key)
+    }
+}
+
+/// The part of a range after a key. A cursor comes from a client: it may narrow the range, which may stand for the rule, and
+/// never widen it.
+fn narrowed<'r>(range: &'r KeyRange, after: Option<&'r [u8]>, scan: Scan) -> (&'r [u8], &'r [u8]) {
+    match (after, scan) {
+        (Some(after), Scan::Forward) => (after.max(range.from.as_slice()), range.to.as_slice()),
+        (Some(after), Scan::Backward) if range.to.is_empty() => (range.from.as_slice(), after),
+        (Some(after), Scan::Backward) => (range.from.as_slice(), after.min(range.to.as_slice())),
+        (None, _) => (range.from.as_slice(), range.to.as_slice()),
     }
 }
 

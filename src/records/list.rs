@@ -1,6 +1,9 @@
 //! A list request from its plan to its page.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -14,6 +17,7 @@ use super::{
     service::{Limits, Page},
     show::{Light, show},
     slice::Slices,
+    statistics::Known,
     view::is_local,
 };
 use crate::{
@@ -27,6 +31,7 @@ const INLINE_EXAMINED_MAX: u64 = 2_048;
 
 /// A list that is ready to run.
 pub(super) struct Listing {
+    pub(super) known: Arc<Known>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) collection: Arc<Collection>,
     pub(super) filter: Expr,
@@ -64,7 +69,7 @@ pub(super) struct TotalKey {
 
 impl Listing {
     pub(super) fn plan(&self) -> Plan {
-        plan::plan(&self.collection, &self.filter, Some(self.query.order()), self.query.limit)
+        plan::plan(&self.collection, &self.known, &self.filter, Some(self.query.order()), self.query.limit)
     }
 
     pub(super) fn run(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Page, RecordError> {
@@ -77,6 +82,7 @@ impl Listing {
             let total = query.total.then_some(0);
             return Ok(Page { items: Vec::new(), next_cursor: None, page: query.page, total, explain: None });
         }
+        let started = Instant::now();
         let (mut found, effort) = self.with(snapshot, plan, limits, |run| {
             let after = query.after.as_ref().map(|after| after.position.as_slice());
             run.page(&query.sort, after, query.offset, query.limit + 1)
@@ -90,7 +96,7 @@ impl Listing {
             None => None,
         };
         let total = if query.total { Some(self.count(snapshot)?) } else { None };
-        let explain = query.explain.then(|| explain(collection, plan, effort));
+        let explain = query.explain.then(|| explain(collection, plan, effort, started.elapsed()));
         let related = Reach::new(snapshot, &self.catalog);
         let light = Light { related: &related, now: self.now };
         let items = found.into_iter().map(|Found { record, .. }| show(collection, record, &query.shape, light));
@@ -100,7 +106,8 @@ impl Listing {
     /// The page, if it is found by looking at a few records only.
     pub(super) fn run_inline(&self, snapshot: &Snapshot, plan: &Plan) -> Option<Result<Page, RecordError>> {
         let bounded = plan.residual == Expr::Constant(true) || (plan.fixed > 0 && is_local(&plan.residual));
-        let short = plan.ordered && !self.query.total && bounded && !self.query.shape.follows_back();
+        let short =
+            plan.ordered && plan.within.is_none() && !self.query.total && bounded && !self.query.shape.follows_back();
         let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max), ..self.limits };
         if !short {
             return None;
@@ -123,7 +130,7 @@ impl Listing {
         if let Some(total) = self.counted.totals.get(&key) {
             return Ok(total);
         }
-        let plan = plan::plan(&self.collection, &self.filter, None, 0);
+        let plan = plan::plan(&self.collection, &self.known, &self.filter, None, 0);
         let count = |run: &mut Run<'_>| match self.counted.slices.count(run)? {
             Some(total) => Ok(total),
             None => run.count(),
@@ -157,17 +164,28 @@ impl Listing {
     }
 }
 
-fn explain(collection: &Collection, plan: &Plan, effort: Effort) -> String {
-    let index = match plan.path {
-        Path::Records => serde_json::Value::Null,
-        Path::Index(at) => collection.def.indexes.get(at).map(|index| index.fields.clone()).into(),
+/// How a page was found, as JSON text.
+fn explain(collection: &Collection, plan: &Plan, effort: Effort, took: Duration) -> String {
+    let fields = |at: usize| collection.def.indexes.get(at).map(|index| index.fields.clone());
+    let (kind, indexes, ranges) = match &plan.path {
+        Path::Records => ("records", Vec::new(), plan.ranges.len()),
+        Path::Index(at) => ("index", vec![*at], plan.ranges.len()),
+        Path::Union(legs) => {
+            let ranges = legs.iter().map(|leg| leg.ranges.len()).sum();
+            ("union", legs.iter().map(|leg| leg.index).collect(), ranges)
+        }
     };
+    let kind = if plan.within.is_some() { "intersection" } else { kind };
+    let indexes = indexes.into_iter().chain(plan.within.as_ref().map(|leg| leg.index));
+    let indexes: Vec<_> = indexes.filter_map(fields).collect();
     serde_json::json!({
-        "index": index,
-        "ranges": plan.ranges.len(),
+        "plan": kind,
+        "indexes": indexes,
+        "ranges": ranges,
         "ordered": plan.ordered,
         "filtered": plan.residual != Expr::Constant(true),
         "examined": effort.examined,
+        "milliseconds": (took.as_secs_f64() * 1e6).round() / 1e3,
     })
     .to_string()
 }

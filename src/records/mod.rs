@@ -28,6 +28,7 @@ mod service;
 mod show;
 mod sight;
 mod slice;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod upsert;

@@ -15,6 +15,7 @@ use super::{
     related::Reach,
     show::{Light, Shape, show},
     sight::CallerSight,
+    statistics::Statistics,
     view::View,
     write::{self, Context},
     writing::{self, Changing, Creation},
@@ -93,6 +94,7 @@ pub struct RecordService {
     pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
     counted: Counted,
+    pub(super) statistics: Statistics,
 }
 
 impl std::fmt::Debug for RecordService {
@@ -106,6 +108,7 @@ impl RecordService {
     #[must_use]
     pub fn new(catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
         Self {
+            statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
             catalogs,
             clock,
@@ -192,7 +195,8 @@ impl RecordService {
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
         let (limits, counted) = (self.limits, self.counted.clone());
-        let listing = Listing { catalog, collection, filter, query, now, limits, counted };
+        let known = self.statistics.of(&snapshot, &collection);
+        let listing = Listing { known, catalog, collection, filter, query, now, limits, counted };
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         let plan = listing.plan();
         if let Some(done) = listing.run_inline(&snapshot, &plan) {

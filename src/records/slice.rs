@@ -118,13 +118,16 @@ struct Range<'r> {
 
 impl<'r> Range<'r> {
     fn of(collection: &'r Collection, plan: &'r Plan) -> Option<Self> {
-        let index = match plan.path {
+        let index = match &plan.path {
             Path::Records => None,
+            // A record may be in several of the ranges there.
+            Path::Union(_) => return None,
             // A record has an entry for each item there.
-            Path::Index(at) => Some(collection.indexes.get(at).filter(|index| !index.many)?),
+            Path::Index(at) => Some(collection.indexes.get(*at).filter(|index| !index.many)?),
         };
         let slots = slots_read(&plan.residual);
         let sliceable = is_local(&plan.residual)
+            && plan.within.is_none()
             && !collection.def.rewriting
             && plan.residual != Expr::Constant(true)
             && !slots.is_empty();

@@ -56,9 +56,11 @@ impl World {
         let asker = Asker::default();
         collections.create(&asker, input(json!({ "name": "things", "fields": fields, "indexes": now }))).await.unwrap();
         world.import(rows).await;
+        world.take_statistics();
         if late {
             collections.update(&asker, "things", input(json!({ "indexes": indexes }))).await.unwrap();
             maintenance::catch_up(&world.catalogs).await.unwrap();
+            world.take_statistics();
         }
         world
     }
@@ -67,6 +69,12 @@ impl World {
         let (_, catalog) = self.catalogs.current().unwrap();
         let sight = CallerSight { caller: &self.caller, now: jiff::Timestamp::UNIX_EPOCH };
         ask(&Asking { sight, catalog: &catalog, collection: catalog.by_name("things").unwrap(), hops_max: 3 })
+    }
+
+    /// Without them, small collections are planned by rules of thumb.
+    fn take_statistics(&self) {
+        let (snapshot, catalog) = self.catalogs.current().unwrap();
+        self.records.statistics.take_now(&snapshot, catalog.by_name("things").unwrap());
     }
 
     async fn import(&self, rows: &[Value]) {

@@ -66,7 +66,8 @@ impl RecordService {
             Opening::All => filter,
             Opening::Matching(rule) => Expr::all([rule, filter]),
         };
-        let aggregation = Aggregation { catalog, collection, filter, request, now, limits: self.limits };
+        let known = self.statistics.of(&snapshot, &collection);
+        let aggregation = Aggregation { known, catalog, collection, filter, request, now, limits: self.limits };
         self.store.scan(move |_| aggregation.run(&snapshot)).await
     }
 }

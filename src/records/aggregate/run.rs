@@ -15,6 +15,7 @@ use crate::{
         plan::{self, Path, Plan, SortTerm},
         related::{Reach, Related as _},
         service::Limits,
+        statistics::Known,
         view::View,
     },
     store::{
@@ -26,6 +27,7 @@ use crate::{
 /// An aggregation that is ready to run.
 #[derive(Debug)]
 pub(super) struct Aggregation {
+    pub(super) known: Arc<Known>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) collection: Arc<Collection>,
     /// The filter of the request and the rule, bound.
@@ -50,7 +52,7 @@ impl Aggregation {
         if let Some(plan) = self.covering(&wanted) {
             return self.visit_entries(snapshot, &plan, &wanted, groups);
         }
-        let plan = plan::plan(&self.collection, &self.filter, None, 0);
+        let plan = plan::plan(&self.collection, &self.known, &self.filter, None, 0);
         // Where nothing but the number is asked for, a record need not be read; the fields are those to index.
         let sort: Vec<SortTerm> = wanted.iter().map(|slot| (*slot, Direction::Ascending)).collect();
         let related = Reach::new(snapshot, &self.catalog);
@@ -94,7 +96,7 @@ impl Aggregation {
         if wanted.is_empty() || self.request.needs_texts() || !self.request.is_local() {
             return None;
         }
-        plan::covering(&self.collection, &self.filter, wanted, self.request.counts_only())
+        plan::covering(&self.collection, &self.known, &self.filter, wanted, self.request.counts_only())
     }
 
     /// Takes in runs of entries that agree in what is wanted. An entry is compared with the one before as bytes, and

@@ -124,16 +124,22 @@ pub(super) fn list(collection: &Collection, record: &str) -> Value {
             "explain": {
                 "type": "object",
                 "description": "How the records were found; only with `explain=true`.",
-                "required": ["index", "ranges", "ordered", "filtered", "examined"],
+                "required": ["plan", "indexes", "ranges", "ordered", "filtered", "examined", "milliseconds"],
                 "properties": {
-                    "index": {
-                        "type": ["array", "null"], "items": {"type": "string"},
-                        "description": "The fields of the index that served; null when all records were read.",
+                    "plan": {
+                        "type": "string", "enum": ["records", "index", "union", "intersection"],
+                        "description": "By what records were found: by id or one after the other, along an index, along several \
+                                        for alternatives, or along one as far as another one agrees.",
                     },
-                    "ranges": {"type": "integer", "description": "How many ranges of the index were read."},
+                    "indexes": {
+                        "type": "array", "items": {"type": "array", "items": {"type": "string"}},
+                        "description": "The fields of each index that served.",
+                    },
+                    "ranges": {"type": "integer", "description": "How many ranges of keys were read."},
                     "ordered": {"type": "boolean", "description": "Whether the index gave the wanted order."},
                     "filtered": {"type": "boolean", "description": "Whether records were looked at one by one."},
                     "examined": {"type": "integer", "description": "How many records and index entries were read."},
+                    "milliseconds": {"type": "number", "description": "How long it took to find the page."},
                 },
             },
         },

@@ -41,18 +41,18 @@ async fn an_index_is_built_in_the_background_and_then_used() {
     let (answer, held) = app.held_behind(request).await;
     let index = answer.ok(200)["indexes"][0].clone();
     assert_eq!(index["state"], json!({"name": "building"}));
-    assert_eq!(explained(&admin).await["index"], Value::Null, "an index that is being built is not used");
+    assert_eq!(explained(&admin).await["indexes"][0], Value::Null, "an index that is being built is not used");
     drop(held);
     let def = app.settled("items").await;
     assert_eq!(def["indexes"][0]["state"], json!({"name": "ready"}));
     let used = explained(&admin).await;
-    assert_eq!(used["index"], json!(["group"]), "{used}");
+    assert_eq!(used["indexes"][0], json!(["group"]), "{used}");
     assert!(used["examined"].as_u64().unwrap() <= 6, "{used}");
 
     let total = admin.get(&query(RECORDS, &[("filter", "group = 3"), ("total", "true"), ("limit", "1")])).await.ok(200);
     assert_eq!(total["total"], 120);
     admin.patch(ITEMS, json!({"indexes": []})).await.ok(200);
-    assert_eq!(explained(&admin).await["index"], Value::Null, "a dropped index is not used");
+    assert_eq!(explained(&admin).await["indexes"][0], Value::Null, "a dropped index is not used");
 }
 
 /// Writes that come while an index is filled are in it, whichever side of the filling they are on.
@@ -86,7 +86,7 @@ async fn an_index_knows_what_was_written_while_it_was_built() {
     let list = async |filter: &str| -> Vec<String> {
         let path = query(RECORDS, &[("filter", filter), ("explain", "true"), ("total", "true")]);
         let list = admin.get(&path).await.ok(200);
-        assert_eq!(list["explain"]["index"], json!(["group"]));
+        assert_eq!(list["explain"]["indexes"][0], json!(["group"]));
         let ids: Vec<_> =
             list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect();
         assert_eq!(list["total"], ids.len());
@@ -108,14 +108,14 @@ async fn a_unique_index_over_duplicates_fails_and_names_them() {
     let path = query(RECORDS, &[("filter", "name = 'n5'"), ("explain", "true")]);
     let list = admin.get(&path).await.ok(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
-    assert_eq!(list["explain"]["index"], Value::Null, "a failed index is not used");
+    assert_eq!(list["explain"]["indexes"][0], Value::Null, "a failed index is not used");
 
     admin.patch(&format!("{RECORDS}/r0007"), json!({"name": "n7"})).await.expect(200);
     admin.patch(ITEMS, json!({"fields": unique})).await.ok(200);
     let index = app.settled("items").await["indexes"][0].clone();
     assert_eq!(index["state"], json!({"name": "ready"}), "the same change builds it again");
     admin.patch(&format!("{RECORDS}/r0007"), json!({"name": "n5"})).await.invalid(&[("/name", "unique")]);
-    assert_eq!(admin.get(&path).await.ok(200)["explain"]["index"], json!(["name"]));
+    assert_eq!(admin.get(&path).await.ok(200)["explain"]["indexes"][0], json!(["name"]));
 }
 
 #[tokio::test]

@@ -61,11 +61,60 @@ async fn explain_shows_the_index_and_what_was_looked_at() {
         }
         let list = admin.get(&query(RECORDS, &parameters)).await.ok(200);
         let explain = &list["explain"];
-        assert_eq!(explain["index"], index, "{filter} by {sort}: {explain}");
+        let indexes = if index.is_null() { json!([]) } else { json!([index]) };
+        assert_eq!(explain["indexes"], indexes, "{filter} by {sort}: {explain}");
+        assert!(explain["milliseconds"].as_f64().is_some(), "{explain}");
         let examined = explain["examined"].as_u64().unwrap();
         assert!(examined <= examined_max, "{filter} by {sort}: {explain}");
         assert!(examined >= list["items"].as_array().unwrap().len() as u64, "{explain}");
     }
+}
+
+#[tokio::test]
+async fn alternatives_are_found_along_an_index_each() {
+    let app = TestApp::start().await;
+    let admin = with_records(&app).await;
+    let filter = "code = 'k7' || views = 3 || 't9' in tags";
+    let parameters = [("filter", filter), ("explain", "true"), ("total", "true"), ("sort", "-free")];
+    let list = admin.get(&query(RECORDS, &parameters)).await.ok(200);
+    let explain = &list["explain"];
+    assert_eq!(explain["plan"], "union", "{explain}");
+    assert_eq!(explain["indexes"], json!([["code"], ["views"], ["tags"]]));
+    assert!(explain["examined"].as_u64().unwrap() <= 13, "{explain}");
+    let found: Vec<u64> = list["items"].as_array().unwrap().iter().map(|item| item["free"].as_u64().unwrap()).collect();
+    assert_eq!(found, [359, 309, 303, 259, 209, 203, 159, 109, 103, 59, 9, 7, 3]);
+    assert_eq!(list["total"], 13);
+    let list = admin.get(&query(RECORDS, &[("filter", "code = 'k7' || free = 9"), ("explain", "true")])).await.ok(200);
+    assert_eq!(list["explain"]["plan"], "records", "an alternative without an index is found by looking at all");
+}
+
+/// Statistics tell that one index leads to fewer records than another, and that two together do.
+#[tokio::test]
+async fn what_is_known_of_the_data_decides_among_indexes() {
+    let app = TestApp::start().await;
+    let fields = json!([
+        {"name": "rare", "type": "integer", "indexed": true},
+        {"name": "common", "type": "integer", "indexed": true},
+        {"name": "half", "type": "integer", "indexed": true},
+        {"name": "third", "type": "integer", "indexed": true},
+    ]);
+    app.collection(json!({"name": "c", "fields": fields})).await;
+    let admin = app.admin().await;
+    let line =
+        |n: usize| format!("{{\"rare\":{},\"common\":{},\"half\":{},\"third\":{}}}\n", n / 2, n % 3, n % 40, n % 41);
+    let lines: String = (0..5_000).map(line).collect();
+    admin.send("POST", "/api/v1/collections/c/import", lines).await.ok(200);
+    let explain = async |filter: &str| {
+        let list =
+            admin.get(&query(RECORDS, &[("filter", filter), ("explain", "true"), ("limit", "1000")])).await.ok(200);
+        list["explain"].clone()
+    };
+    app.until("statistics are there", async || explain("half = 1 && third = 1").await["plan"] == "intersection").await;
+    let both = explain("half = 1 && third = 1").await;
+    assert!(both["examined"].as_u64().unwrap() <= 250, "{both}");
+    let rare = explain("common = 1 && rare >= 10 && rare < 12").await;
+    assert_eq!(rare["indexes"], json!([["rare"]]), "{rare}");
+    assert_eq!(explain("common >= 0 && half = 1").await["indexes"], json!([["half"]]));
 }
 
 #[tokio::test]

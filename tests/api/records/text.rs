@@ -123,5 +123,5 @@ async fn long_texts_are_kept_whole() {
     let body = json!({"s": format!("{short}x"), "t": format!("{long}x")});
     admin.post(RECORDS, body).await.invalid(&[("/s", "too_long"), ("/t", "too_long")]);
     let found = admin.get(&query(RECORDS, &[("sort", "-s"), ("fields", "id"), ("explain", "true")])).await.ok(200);
-    assert_eq!((&found["items"], &found["explain"]["index"]), (&json!([{"id": "one"}]), &json!(["s"])));
+    assert_eq!((&found["items"], &found["explain"]["indexes"]), (&json!([{"id": "one"}]), &json!([["s"]])));
 }
