@@ -114,7 +114,11 @@ impl App {
         for input in system::inputs() {
             collections.ensure_system(input).await.context("cannot make the system collections")?;
         }
-        let limits = Limits { examined_max: config.records.examined_max, hops_max: config.records.relation_depth_max };
+        let limits = Limits {
+            examined_max: config.records.examined_max,
+            hops_max: config.records.relation_depth_max,
+            pages_bytes_max: config.records.pages_bytes_max,
+        };
         let records = Arc::new(RecordService::new(Arc::clone(&catalogs), Arc::clone(&clock), limits));
         let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
         let passwords = Passwords::new(config.auth.password_length_min, hashes_max);

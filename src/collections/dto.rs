@@ -155,6 +155,9 @@ pub(super) struct CollectionCreate {
     /// Who may do what.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// The `Cache-Control` of answers with records, such as `private, max-age=60`.
+    #[oai(skip_serializing_if_is_none)]
+    cache_control: Option<String>,
 }
 
 /// A collection as it shall be. What it does not say, it does not have.
@@ -180,6 +183,9 @@ pub(super) struct CollectionWanted {
     /// Who may do what.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// The `Cache-Control` of answers with records, such as `private, max-age=60`.
+    #[oai(skip_serializing_if_is_none)]
+    cache_control: Option<String>,
 }
 
 /// The parts of a collection to replace; absent parts stay.
@@ -201,6 +207,9 @@ pub(super) struct CollectionUpdate {
     /// All rules.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// The `Cache-Control` of answers with records; an empty text removes it.
+    #[oai(skip_serializing_if_is_none)]
+    cache_control: Option<String>,
 }
 
 /// Whether an index holds every record.
@@ -257,6 +266,9 @@ pub(super) struct Collection {
     indexes: Vec<Index>,
     /// Who may do what.
     rules: Rules,
+    /// The `Cache-Control` of answers with records.
+    #[oai(skip_serializing_if_is_none)]
+    cache_control: Option<String>,
     /// True while stored records are brought to changed fields in the background.
     #[oai(default)]
     rewriting: bool,
@@ -333,15 +345,16 @@ impl Example for CollectionCreate {
             fields: vec![title(), published],
             indexes: vec![index],
             rules: Some(owner_rules()),
+            cache_control: None,
         }
     }
 }
 
 impl Example for CollectionWanted {
     fn example() -> Self {
-        let CollectionCreate { name, description, fields, indexes, rules } = CollectionCreate::example();
+        let CollectionCreate { name, description, fields, indexes, rules, cache_control } = CollectionCreate::example();
         let renamed_from = Some("articles".into());
-        Self { name, renamed_from, description, fields, indexes, rules }
+        Self { name, renamed_from, description, fields, indexes, rules, cache_control }
     }
 }
 
@@ -353,6 +366,7 @@ impl Example for CollectionUpdate {
             fields: None,
             indexes: None,
             rules: None,
+            cache_control: None,
         }
     }
 }
@@ -370,6 +384,7 @@ impl Example for Collection {
             fields,
             indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
             rules: Rules { list: None, read: None, create: None, update: None, delete: None },
+            cache_control: None,
             rewriting: false,
             renames: Vec::new(),
             created_at: "2026-01-31T09:30:00Z".into(),

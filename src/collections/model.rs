@@ -40,6 +40,9 @@ pub struct CollectionDef {
     /// Who may do what.
     #[serde(default)]
     pub rules: Rules,
+    /// The `Cache-Control` of answers with records; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
     /// True while stored records are brought to changed fields in the background.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewriting: bool,
@@ -300,6 +303,9 @@ pub struct CollectionInput {
     pub indexes: Option<Vec<IndexInput>>,
     /// The rules; at a change, all of them.
     pub rules: Option<Rules>,
+    /// The `Cache-Control` of answers with records; at a change, an empty text removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
 }
 
 /// An index as a client sends it.

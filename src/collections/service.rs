@@ -200,6 +200,7 @@ pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> 
         fields: input.fields.as_deref().map(stored_fields).unwrap_or_default(),
         indexes: Vec::new(),
         rules: input.rules.clone().unwrap_or_default(),
+        cache_control: input.cache_control.clone().filter(|text| !text.is_empty()),
         rewriting: false,
         renames: Vec::new(),
         created_at: now,
@@ -230,6 +231,9 @@ fn plan_update(
     }
     if input.description.is_some() {
         new.description.clone_from(&input.description);
+    }
+    if let Some(cache_control) = &input.cache_control {
+        new.cache_control = Some(cache_control.clone()).filter(|text| !text.is_empty());
     }
     let mut renames = Vec::new();
     if let Some(fields) = &input.fields {
@@ -271,5 +275,6 @@ pub(super) fn system_input(name: &str, description: &str, fields: Vec<FieldDef>,
         fields: Some(fields),
         indexes: None,
         rules: Some(rules),
+        cache_control: None,
     }
 }

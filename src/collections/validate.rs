@@ -60,6 +60,10 @@ pub(super) fn check(
             format_args!("must have at most {DESCRIPTION_MAX} characters"),
         ));
     }
+    if def.cache_control.as_deref().is_some_and(|text| !is_cache_control(text)) {
+        let detail = "must be directives of RFC 9111 for answers, such as \"private, max-age=60\"";
+        errors.push(FieldError::at("cacheControl", "format", detail));
+    }
     let fields = check_fields(def, catalog, &mut errors);
     let wanted = wanted_indexes(def, indexes);
     if errors.is_empty() {
@@ -76,6 +80,29 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Whether a text is directives of [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2) and its extensions for
+/// stale answers ([RFC 5861](https://www.rfc-editor.org/rfc/rfc5861)).
+fn is_cache_control(text: &str) -> bool {
+    const PLAIN: [&str; 8] = [
+        "public",
+        "private",
+        "no-cache",
+        "no-store",
+        "no-transform",
+        "must-revalidate",
+        "proxy-revalidate",
+        "immutable",
+    ];
+    const SECONDS: [&str; 4] = ["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"];
+    let seconds =
+        |value: &str| value.len() <= 10 && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = |directive: &str| match directive.split_once('=') {
+        None => PLAIN.contains(&directive),
+        Some((name, value)) => SECONDS.contains(&name) && seconds(value),
+    };
+    text.len() <= 200 && text.split(',').map(str::trim).all(fits)
 }
 
 fn name_grammar() -> String {

@@ -169,11 +169,13 @@ pub struct Records {
     pub examined_max: u64,
     /// How many relations a path of a filter, or an expansion, may follow; at most 6.
     pub relation_depth_max: usize,
+    /// The most memory that answered pages take while no record of their collection changes, in bytes; 0 keeps none.
+    pub pages_bytes_max: u64,
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Self { examined_max: 2_000_000, relation_depth_max: 3 }
+        Self { examined_max: 2_000_000, relation_depth_max: 3, pages_bytes_max: 16 << 20 }
     }
 }
 

@@ -8,10 +8,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use poem::{
     Body, Endpoint, Request, RequestBody, Response, Route, delete, endpoint, get,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 
-use super::{Bulk, Caller, Idempotency, ImportMode, KEY_MAX, Page, RecordService, Shown};
+use super::{Bulk, Caller, Idempotency, ImportMode, KEY_MAX, RecordService, Shown};
 use crate::{
     http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
     kernel::{Code, FieldError},
@@ -90,6 +90,12 @@ impl Call {
         self.parameter("collection")
     }
 
+    /// Whether `If-None-Match` names this tag.
+    fn knows(&self, etag: &str) -> bool {
+        let known = self.request.header(header::IF_NONE_MATCH).unwrap_or_default();
+        known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)
+    }
+
     /// The version that `If-Match` names.
     fn expected(&self) -> Result<Option<i64>, ApiError> {
         let Some(value) = self.request.header(header::IF_MATCH).filter(|value| *value != "*") else { return Ok(None) };
@@ -154,38 +160,25 @@ fn one(status: StatusCode, shown: Shown) -> Response {
 
 async fn list(call: Call) -> Result<Response, ApiError> {
     let parameters = query_parameters(&call.request)?;
-    let page = call.records.list(&call.caller()?, &call.collection()?, &parameters).await?;
-    Ok(json_response(StatusCode::OK, page_json(&page)))
-}
-
-/// The page as JSON text, made of the records' own texts.
-fn page_json(page: &Page) -> Vec<u8> {
-    let size: usize = page.items.iter().map(|item| item.len() + 1).sum();
-    let mut out = Vec::with_capacity(size + 256);
-    out.extend_from_slice(b"{\"items\":[");
-    for (index, item) in page.items.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+    let known = |etag: &str| call.knows(etag);
+    let listed = call.records.list_json(&call.caller()?, &call.collection()?, &parameters, known).await?;
+    let mut response = match listed.json {
+        Some(json) => Response::builder().content_type("application/json").body(json),
+        None => StatusCode::NOT_MODIFIED.into(),
+    };
+    // RFC 9211 tells whether a page was made or kept.
+    let status = listed.hit.map(|hit| if hit { "stead; hit" } else { "stead; fwd=miss" });
+    let texts = [
+        (header::ETAG, listed.etag.as_deref()),
+        (header::CACHE_CONTROL, listed.cache_control.as_deref()),
+        (HeaderName::from_static("cache-status"), status),
+    ];
+    for (name, text) in texts {
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+            response.headers_mut().insert(name, value);
         }
-        out.extend_from_slice(item);
     }
-    out.extend_from_slice(b"],\"nextCursor\":");
-    match &page.next_cursor {
-        // A cursor is base64, which JSON does not escape.
-        Some(cursor) => out.extend_from_slice(format!("\"{cursor}\"").as_bytes()),
-        None => out.extend_from_slice(b"null"),
-    }
-    if let Some(page) = page.page {
-        out.extend_from_slice(format!(",\"page\":{page}").as_bytes());
-    }
-    if let Some(total) = page.total {
-        out.extend_from_slice(format!(",\"total\":{total}").as_bytes());
-    }
-    if let Some(explain) = &page.explain {
-        out.extend_from_slice(format!(",\"explain\":{explain}").as_bytes());
-    }
-    out.push(b'}');
-    out
+    Ok(response)
 }
 
 async fn aggregate(call: Call) -> Result<Response, ApiError> {
@@ -257,13 +250,19 @@ async fn remove_all(call: Call) -> Result<Response, ApiError> {
 
 async fn read(call: Call) -> Result<Response, ApiError> {
     let parameters = query_parameters(&call.request)?;
-    let shown = call.records.read(&call.caller()?, &call.collection()?, &call.parameter("id")?, &parameters)?;
+    let collection = call.collection()?;
+    let shown = call.records.read(&call.caller()?, &collection, &call.parameter("id")?, &parameters)?;
     let tag = etag(shown.version);
-    let known = call.request.header(header::IF_NONE_MATCH).unwrap_or_default();
-    if known.split(',').any(|known| known.trim().trim_start_matches("W/").as_bytes() == tag.as_bytes()) {
-        return Ok(Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, tag).finish());
+    let mut response = match call.knows(tag.to_str().unwrap_or_default()) {
+        true => Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, tag).finish(),
+        false => one(StatusCode::OK, shown),
+    };
+    if let Some(value) = call.records.cache_control(&collection)? {
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, value.try_into().unwrap_or(HeaderValue::from_static("no-cache")));
     }
-    Ok(one(StatusCode::OK, shown))
+    Ok(response)
 }
 
 async fn history(call: Call) -> Result<Response, ApiError> {

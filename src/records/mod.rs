@@ -7,6 +7,7 @@ mod asking;
 mod authorize;
 mod batch;
 mod bulk;
+mod cached;
 mod coerce;
 mod error;
 mod execute;
@@ -38,6 +39,7 @@ mod writing;
 
 pub use batch::OPERATIONS_MAX;
 pub use bulk::{BULK_MAX, Bulk};
+pub use cached::Listed;
 pub use error::RecordError;
 pub use history::{HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX};
 pub use idempotency::{Answer, Idempotency, KEY_MAX};

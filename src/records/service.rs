@@ -8,6 +8,7 @@ use super::{
     RecordError,
     asking::Asking,
     authorize::{Opening, open},
+    cached::Pages,
     input::{self, Intent},
     list::{Counted, Listing},
     prepare::Prepared,
@@ -84,6 +85,8 @@ pub struct Limits {
     pub examined_max: u64,
     /// How many relations a path of a filter, or an expansion, follows.
     pub hops_max: usize,
+    /// The most memory that kept pages take, in bytes; 0 keeps none.
+    pub pages_bytes_max: u64,
 }
 
 /// Use cases of records.
@@ -94,6 +97,7 @@ pub struct RecordService {
     pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
     counted: Counted,
+    pub(super) pages: Pages,
     pub(super) statistics: Statistics,
 }
 
@@ -115,6 +119,7 @@ impl RecordService {
             ids: Arc::default(),
             limits,
             counted: Counted::default(),
+            pages: Pages::new(limits.pages_bytes_max),
         }
     }
 
@@ -143,6 +148,15 @@ impl RecordService {
         }
         let shape = self.asking(caller, &catalog, collection, now).shape(parameters)?;
         shown(collection, id, record, &shape, Light { related: &related, now })
+    }
+
+    /// The `Cache-Control` that a collection asks for.
+    ///
+    /// # Errors
+    /// [`RecordError::NoCollection`].
+    pub fn cache_control(&self, collection: &str) -> Result<Option<String>, RecordError> {
+        let (_, catalog) = self.catalogs.current()?;
+        Ok(find(&catalog, collection)?.def.cache_control.clone())
     }
 
     /// What a client that asks for records of a collection may name.

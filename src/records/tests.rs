@@ -46,7 +46,11 @@ impl World {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
         let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
-        let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20, hops_max: 3 });
+        let records = RecordService::new(
+            Arc::clone(&catalogs),
+            clock,
+            Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 },
+        );
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));

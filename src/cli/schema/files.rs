@@ -110,11 +110,14 @@ fn keep_additions(input: &mut CollectionInput) -> bool {
     input.description = input.description.take().filter(|text| Some(text) != own.description.as_ref());
     input.rules = input.rules.take().filter(|rules| Some(rules) != own.rules.as_ref());
     let is_empty = input.fields.as_ref().is_none_or(Vec::is_empty) && input.indexes.as_ref().is_none_or(Vec::is_empty);
-    !is_empty || input.description.is_some() || input.rules.is_some()
+    !is_empty || input.description.is_some() || input.rules.is_some() || input.cache_control.is_some()
 }
 
 fn to_toml(input: &CollectionInput) -> anyhow::Result<String> {
-    let mut blocks = vec![block("", &json!({ "name": input.name, "description": input.description }))?];
+    let mut blocks = vec![block(
+        "",
+        &json!({ "name": input.name, "description": input.description, "cacheControl": input.cache_control }),
+    )?];
     for field in input.fields.iter().flatten() {
         blocks.push(block("[[fields]]\n", &json!(field)).with_context(|| format!("field \"{}\"", field.name))?);
     }

@@ -85,6 +85,7 @@ fn line(step: &Step) -> Option<(char, String)> {
         Action::RenameCollection => ('>', format!("rename collection {} → {}", shown(before), shown(after))),
         Action::DeleteCollection => ('-', "collection with all its records".into()),
         Action::ChangeDescription => ('~', format!("description: {} → {}", shown(before), shown(after))),
+        Action::ChangeCaching => ('~', format!("cacheControl: {} → {}", shown(before), shown(after))),
         Action::AddField => ('+', format!("field {}", attributes(after))),
         Action::DropField => ('-', format!("field {}", attributes(before))),
         Action::RenameField => ('>', format!("rename field {} → {}", shown(before), shown(after))),

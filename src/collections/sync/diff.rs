@@ -38,6 +38,10 @@ pub(super) fn steps(
         let old = before.description.as_ref().map(|text| json!(text));
         steps.add(Action::ChangeDescription, None, (old, description), Effect::Safe);
     }
+    if before.cache_control != new.cache_control || (old.is_none() && new.cache_control.is_some()) {
+        let value = |def: &CollectionDef| def.cache_control.as_ref().map(|text| json!(text));
+        steps.add(Action::ChangeCaching, None, (old.and_then(value), value(new)), Effect::Safe);
+    }
     for Rename { from, to } in renames {
         steps.add(Action::RenameField, Some(to), (Some(json!(from)), Some(json!(to))), Effect::Safe);
     }

@@ -81,6 +81,8 @@ pub enum Action {
     DeleteCollection,
     /// Another description.
     ChangeDescription,
+    /// Another `Cache-Control` for answers.
+    ChangeCaching,
     /// A new field.
     AddField,
     /// A field and its values under another name.
@@ -145,6 +147,7 @@ impl Step {
             Action::RenameCollection => "rename the collection",
             Action::DeleteCollection => "delete the collection",
             Action::ChangeDescription => "change the description",
+            Action::ChangeCaching => "change caching",
             Action::AddField => "add field",
             Action::RenameField => "rename field",
             Action::ChangeField => "change field",
@@ -168,5 +171,6 @@ pub fn as_input(def: &CollectionDef) -> CollectionInput {
         fields: Some(def.fields.clone()),
         indexes: Some(explicit_indexes(def)),
         rules: Some(def.rules.clone()),
+        cache_control: def.cache_control.clone(),
     }
 }

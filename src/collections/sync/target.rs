@@ -86,6 +86,7 @@ impl Draft {
         let def = CollectionDef {
             name: input.name.unwrap_or_default(),
             description: input.description,
+            cache_control: input.cache_control.filter(|text| !text.is_empty()),
             rules: input.rules.unwrap_or_default(),
             fields: stored_fields(&fields),
             updated_at: now,

@@ -4,6 +4,7 @@ mod access;
 mod aggregate;
 mod batch;
 mod bulk;
+mod cached;
 mod cursor;
 mod field_rules;
 mod hidden;
