@@ -190,8 +190,13 @@ impl Parts<'_> {
 
     fn routes(&self) -> anyhow::Result<Route> {
         let (api, spec) = self.api();
-        let document = LiveDocument::new(Arc::clone(&self.catalogs), &spec, &PUBLIC, vec![health::fragment()])
-            .context("the API's description is no JSON")?;
+        let document = LiveDocument::new(
+            Arc::clone(&self.catalogs),
+            &spec,
+            &PUBLIC,
+            vec![health::fragment(), records::openapi::archives()],
+        )
+        .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
         let gated = Gate::new(api, authenticate, limiter, &PUBLIC);
@@ -200,7 +205,8 @@ impl Parts<'_> {
     }
 
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
-        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock));
+        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock))
+            .with_streams(records::api::takes_stream);
         Ok(Pipeline::new(self.routes()?.map_to_response(), options).boxed())
     }
 
@@ -209,7 +215,8 @@ impl Parts<'_> {
         let mut config = self.config.clone();
         config.rate_limit =
             crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
-        let options = PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock));
+        let options =
+            PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock)).with_streams(records::api::takes_stream);
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
         Ok(Pipeline::new(self.routes()?.data(session).map_to_response(), options).boxed())
     }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     ApiError, RateLimiter, Verdict,
-    body::{BodyLimit, too_large},
+    body::{BodyLimits, Streamed, too_large},
     cors::Cors,
     gate::UserTag,
     headers, problem,
@@ -30,8 +30,6 @@ use crate::{
 };
 
 const REQUEST_ID: &str = "x-request-id";
-/// The type of bodies that come as streams and are never held whole.
-const STREAM: &str = "application/x-ndjson";
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The id of a request: the client's own when it is fit for a log, else a new one.
@@ -69,6 +67,8 @@ pub struct PipelineOptions {
     pub sign_in: Option<Arc<RateLimiter<IpAddr>>>,
     /// The paths of sign-in.
     pub sign_in_paths: &'static [&'static str],
+    /// Whether a request of this method and path has a body that is read as a stream of any length, in any time.
+    pub takes_stream: fn(&Method, &str) -> bool,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -90,8 +90,15 @@ impl PipelineOptions {
             per_address: RateLimiter::per_minute("address", config.rate_limit.per_address_per_minute).map(Arc::new),
             sign_in: RateLimiter::per_minute("sign-in", config.rate_limit.sign_in_per_minute).map(Arc::new),
             sign_in_paths,
+            takes_stream: |_, _| false,
             clock,
         }
+    }
+
+    /// With bodies that are read as streams.
+    #[must_use]
+    pub fn with_streams(self, takes_stream: fn(&Method, &str) -> bool) -> Self {
+        Self { takes_stream, ..self }
     }
 }
 
@@ -176,14 +183,21 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
             return Err(ApiError::new(Code::Overloaded, detail).retry_after(1).into());
         };
         let limit = self.options.http.body_bytes_max;
+        let is_stream = (self.options.takes_stream)(request.method(), request.uri().path());
         let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
+        if announced.is_some_and(|length| length > limit) && !is_stream {
             return Err(too_large(limit).into());
         }
-        request.set_data(BodyLimit(limit));
+        let idle = Duration::from_millis(self.options.http.stream_idle_ms);
+        request.set_data(BodyLimits { bytes_max: limit, idle });
         request.set_data(RequestId(Arc::clone(&asked.id)));
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        match tokio::time::timeout(self.timeout, call).await {
+        // Whoever reads a stream waits for no part of it longer than `idle`.
+        let answer = match is_stream {
+            true => Ok(call.await),
+            false => tokio::time::timeout(self.timeout, call).await,
+        };
+        match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => {
                 Err(problem::internal("a handler panicked; the panic's message stands before this line".into()).into())
@@ -319,12 +333,13 @@ async fn compress(mut response: Response, algorithm: CompressionAlgo, bytes_min:
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let text =
         kind.starts_with("text/") || kind.contains("json") || kind.contains("javascript") || kind.contains("svg");
-    let kind_is_stream = kind == STREAM;
-    if !text || response.headers().contains_key(header::CONTENT_ENCODING) {
+    let streamed = response.data::<Streamed>().copied();
+    // A compressor holds back what a live stream is there to tell at once.
+    if !text || streamed == Some(Streamed::Live) || response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    if kind_is_stream {
+    if streamed.is_some() {
         return Compress::new(response, algorithm).with_quality(CompressionLevel::Fastest).into_response();
     }
     let Ok(bytes) = response.take_body().into_bytes().await else { return response };

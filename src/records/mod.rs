@@ -1,5 +1,5 @@
 //! Records: the use cases of what collections hold. Reading by id, listing by filter and order, writing with every
-//! check in the same transaction, importing and exporting.
+//! check in the same transaction. [`transfer`] imports and exports.
 
 pub mod api;
 mod asking;
@@ -7,8 +7,6 @@ mod authorize;
 mod coerce;
 mod error;
 mod execute;
-mod export;
-mod import;
 mod input;
 mod list;
 pub mod openapi;
@@ -22,14 +20,18 @@ mod sight;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod view;
 mod write;
 mod writing;
 
 pub use error::RecordError;
-pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
 pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
+pub use transfer::{
+    CHUNK_RECORDS, Ended, Format, Import, ImportMode, ImportOptions, ImportReport, Piece, REJECTED_LISTED_MAX,
+    Rejected, Splitter, TransferError,
+};
 
 use crate::collections::layout;
 

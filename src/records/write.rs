@@ -99,7 +99,7 @@ pub(super) fn apply_but_entries(
     log(tx, context, collection, id, prepared)
 }
 
-fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
+pub(super) fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
     for target in &prepared.targets {
         let exists = match target.collection {
             Some(number) => tx.view(DATA, &layout::record_key(number, &target.id), |found| found.is_some())?,
@@ -115,7 +115,7 @@ fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>)
     Ok(())
 }
 
-fn check_unique(
+pub(super) fn check_unique(
     tx: &Tx<'_>,
     collection: &Collection,
     id: &str,

@@ -15,6 +15,7 @@ mod transfer;
 
 use names::{Name, Names};
 use paths::Paths;
+pub use transfer::archives;
 
 use crate::{
     collections::{Catalog, Collection},
