@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::{Format, dry::Seen, intake::ImportOptions, split::Piece};
@@ -14,7 +15,7 @@ use crate::{
     kernel::{DomainError as _, FieldError},
     records::{
         Caller, RecordError, RecordService,
-        authorize::{check_fields, check_rights, check_write, open},
+        authorize::{check_fields, check_rights, check_write, keep_unseen, open},
         coerce::{Source, coerce},
         input::{self, Draft},
         prepare::{self, Prepared},
@@ -90,6 +91,8 @@ struct Line {
     id: String,
     draft: Draft,
     prepared: Prepared,
+    /// The text, where a replacement depends on which fields it names.
+    text: Option<Bytes>,
 }
 
 /// The end of an operation that is undone: by a fault, or because it was for show.
@@ -126,6 +129,7 @@ impl RecordService {
         let now = self.clock.now();
         let fresh_id = || self.ids.next(now).to_string();
         let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;
+        let names_count = options.mode == ImportMode::Upsert && !collection.rules.fields.is_empty();
         let source = if options.format == Format::Csv { Source::Cells } else { Source::Json };
         let mut written = Written::default();
         let mut ready = Vec::with_capacity(pieces.len());
@@ -137,7 +141,10 @@ impl RecordService {
                 creation.prepare_opened(&opening, &snapshot, &catalog, &collection, now)
             });
             match made {
-                Ok((id, draft, prepared)) => ready.push(Line { number: *number, id, draft, prepared }),
+                Ok((id, draft, prepared)) => {
+                    let text = names_count.then(|| text.clone());
+                    ready.push(Line { number: *number, id, draft, prepared, text });
+                }
                 Err(RecordError::Store(fault)) => return Err(fault.into()),
                 Err(error) => written.rejected.push(Rejected::new(*number, &error)),
             }
@@ -149,7 +156,8 @@ impl RecordService {
             let asker = caller.asker();
             let context = Context { catalog: &catalog, asker: &asker, now };
             let mut seen = seen.as_ref().map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
-            let mut lines = Lines { context, caller: &caller, collection: &collection, mode, late: LateEntries::new() };
+            let mut lines =
+                Lines { context, caller: &caller, collection: &collection, mode, source, late: LateEntries::new() };
             for line in ready {
                 match lines.write(tx, line.number, line, seen.as_deref_mut()) {
                     Ok(()) => written.imported += 1,
@@ -178,6 +186,7 @@ struct Lines<'a> {
     caller: &'a Caller,
     collection: &'a Collection,
     mode: ImportMode,
+    source: Source,
     late: LateEntries,
 }
 
@@ -190,13 +199,13 @@ impl Lines<'_> {
         seen: Option<&mut Seen>,
     ) -> Result<(), (u64, RecordError)> {
         let written = match seen {
-            None => self.put(tx, &line),
+            None => self.put(tx, line),
             Some(seen) => self.put_for_show(tx, line, seen),
         };
         written.map_err(|error| (number, error))
     }
 
-    fn put(&mut self, tx: &mut Tx<'_>, line: &Line) -> Result<(), RecordError> {
+    fn put(&mut self, tx: &mut Tx<'_>, mut line: Line) -> Result<(), RecordError> {
         let old = match line.draft.id {
             Some(_) => write::stored(tx, self.collection, &line.id)?,
             None => None,
@@ -207,17 +216,21 @@ impl Lines<'_> {
                 write::apply_but_entries(tx, self.context, self.collection, &line.id, &line.prepared, &mut self.late)
             }
             None => write::apply(tx, self.context, self.collection, &line.id, &line.prepared),
-            Some(_) if self.mode == ImportMode::Create => Err(RecordError::IdInUse(line.id.clone())),
+            Some(_) if self.mode == ImportMode::Create => Err(RecordError::IdInUse(line.id)),
             Some(old) => {
-                let prepared = self.replacement(tx, line, old)?;
+                let prepared = self.replacement(tx, &mut line, old)?;
                 write::apply(tx, self.context, self.collection, &line.id, &prepared)
             }
         }
     }
 
     /// The line as a change of the record that is there, if the caller may make it.
-    fn replacement(&self, tx: &Tx<'_>, line: &Line, old: Vec<u8>) -> Result<Prepared, RecordError> {
+    fn replacement(&self, tx: &Tx<'_>, line: &mut Line, old: Vec<u8>) -> Result<Prepared, RecordError> {
         let (Context { catalog, now, .. }, collection) = (self.context, self.collection);
+        if let Some(text) = &line.text {
+            let members = coerce(collection, input::members(text)?, self.source);
+            keep_unseen(self.caller, collection, &members, &mut line.draft, now);
+        }
         {
             let slots = Slots::read(collection, &old)?;
             let body = line.draft.slots(collection);
@@ -235,7 +248,7 @@ impl Lines<'_> {
         let given = line.draft.id.is_some();
         let old = if given { write::stored(tx, self.collection, &line.id)? } else { None };
         match old {
-            Some(old) if self.mode == ImportMode::Upsert => line.prepared = self.replacement(tx, &line, old)?,
+            Some(old) if self.mode == ImportMode::Upsert => line.prepared = self.replacement(tx, &mut line, old)?,
             None if self.mode == ImportMode::Upsert || !given || !seen.has(&line.id) => {}
             _ => return Err(RecordError::IdInUse(line.id)),
         }

@@ -11,6 +11,9 @@ mod relations;
 mod rules;
 mod text;
 mod transfer;
+mod transfer_archive;
+mod transfer_formats;
+mod transfer_streams;
 mod values;
 
 use serde_json::{Value, json};
