@@ -24,7 +24,7 @@ pub struct ApiError {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
-    report: Option<Value>,
+    report: Option<Box<Value>>,
     cause: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl ApiError {
     /// With what was done before it.
     #[must_use]
     pub fn with_report(self, report: Value) -> Self {
-        Self { report: Some(report), ..self }
+        Self { report: Some(Box::new(report)), ..self }
     }
 
     /// The code.
@@ -84,7 +84,7 @@ impl ApiError {
             detail: &self.detail,
             request_id,
             errors: &self.errors,
-            report: self.report.as_ref(),
+            report: self.report.as_deref(),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::builder()

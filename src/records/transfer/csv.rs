@@ -12,6 +12,9 @@ use crate::records::input::{self, Members};
 
 /// The most cells of a row that are looked at.
 const CELLS_MAX: usize = 2_000;
+/// How many cells, and how much of each, are kept of a row that is no record.
+const CELLS_KEPT: usize = 16;
+const KEPT_BYTES: usize = 256;
 
 /// Rows as JSON objects whose values are the cells as texts, under the names of the first row.
 #[derive(Debug)]
@@ -140,9 +143,9 @@ impl Rows {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.row.push(bytes);
-        if !self.row.is_too_long() {
-            self.cell.text.extend_from_slice(bytes);
-        }
+        // A row that is too long is shown, and no more.
+        let room = if self.row.is_too_long() { KEPT_BYTES.saturating_sub(self.cell.text.len()) } else { bytes.len() };
+        self.cell.text.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn end_cell(&mut self) {
@@ -158,7 +161,8 @@ impl Rows {
         let cells = std::mem::take(&mut self.cells);
         let number = std::mem::replace(&mut self.began, self.line);
         let row = std::mem::replace(&mut self.row, Carry::new(self.record_bytes_max));
-        if cells.iter().all(|cell| cell.text.is_empty() && !cell.quoted) && cells.len() < 2 {
+        let blank = cells.len() < 2 && cells.iter().all(|cell| cell.text.is_empty() && !cell.quoted);
+        if blank {
             return Ok(None);
         }
         let Some(names) = &self.names else {
@@ -218,10 +222,8 @@ fn object(names: &[String], cells: &[Cell]) -> String {
 
 /// The cells of a row that is no record, as a person can read them.
 fn list(cells: &[Cell]) -> String {
-    const CELL_BYTES: usize = 256;
-    const CELLS: usize = 16;
-    let shown = cells.iter().take(CELLS);
-    let cell = |cell: &Cell| text(&String::from_utf8_lossy(cell.text.get(..CELL_BYTES).unwrap_or(&cell.text)));
+    let shown = cells.iter().take(CELLS_KEPT);
+    let cell = |cell: &Cell| text(&String::from_utf8_lossy(cell.text.get(..KEPT_BYTES).unwrap_or(&cell.text)));
     format!("[{}]", shown.map(cell).collect::<Vec<_>>().join(","))
 }
 

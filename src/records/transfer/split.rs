@@ -42,6 +42,8 @@ enum Way {
     /// JSON of which nothing has come but white space: an array, or lines after all.
     Json {
         record_bytes_max: usize,
+        /// The line that is read.
+        line: u64,
     },
 }
 
@@ -50,8 +52,8 @@ impl Splitter {
     #[must_use]
     pub fn new(format: Format, record_bytes_max: usize) -> Self {
         let way = match format {
-            Format::Jsonl => Way::Lines(Lines::new(record_bytes_max)),
-            Format::Json => Way::Json { record_bytes_max },
+            Format::Jsonl => Way::Lines(Lines::new(record_bytes_max, 1)),
+            Format::Json => Way::Json { record_bytes_max, line: 1 },
             Format::Csv => Way::Rows(Rows::new(record_bytes_max)),
         };
         Self { way, mark: Some(Vec::new()) }
@@ -63,22 +65,21 @@ impl Splitter {
     /// [`Broken`] when the stream is not of its format.
     pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Piece>, Broken> {
         self.skip_mark(input);
-        if let Way::Json { record_bytes_max } = self.way {
+        if let Way::Json { record_bytes_max, line } = self.way {
             let blank = input.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            match input.get(blank) {
-                None => {}
-                Some(b'[') => self.way = Way::Array(Array::new(record_bytes_max)),
-                Some(_) => self.way = Way::Lines(Lines::new(record_bytes_max)),
-            }
+            let blank = input.split_to(blank);
+            let line = line + memchr::memchr_iter(b'\n', &blank).count() as u64;
+            self.way = match input.first() {
+                None => Way::Json { record_bytes_max, line },
+                Some(b'[') => Way::Array(Array::new(record_bytes_max)),
+                Some(_) => Way::Lines(Lines::new(record_bytes_max, line)),
+            };
         }
         match &mut self.way {
             Way::Lines(lines) => Ok(lines.next(input)),
             Way::Array(array) => array.next(input),
             Way::Rows(rows) => rows.next(input),
-            Way::Json { .. } => {
-                input.clear();
-                Ok(None)
-            }
+            Way::Json { .. } => Ok(None),
         }
     }
 
@@ -169,8 +170,8 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(record_bytes_max: usize) -> Self {
-        Self { carry: Carry::new(record_bytes_max), line: 1 }
+    fn new(record_bytes_max: usize, line: u64) -> Self {
+        Self { carry: Carry::new(record_bytes_max), line }
     }
 
     fn next(&mut self, input: &mut Bytes) -> Option<Piece> {

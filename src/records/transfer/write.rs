@@ -113,7 +113,7 @@ impl RecordService {
         for tried in 0..TRIES {
             match self.try_chunk(target, pieces).await {
                 Err(RecordError::Moved) => {}
-                Err(RecordError::Store(StoreError::Busy { .. })) if target.begun => {
+                Err(RecordError::Store(StoreError::Busy)) if target.begun => {
                     tokio::time::sleep(BUSY_WAIT * (1 << tried)).await;
                 }
                 other => return other,

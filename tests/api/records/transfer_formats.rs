@@ -155,6 +155,7 @@ async fn nasty_values_go_out_and_come_back_unchanged() {
     let (app, client) = with_notes().await;
     for (number, text) in nasty().iter().enumerate() {
         let extra = match number % 3 {
+            _ if text.len() > 1000 => Value::Null,
             0 => json!(text),
             1 => json!({"in": [text], "": null}),
             _ => json!([text, 1, true]),
