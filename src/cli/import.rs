@@ -3,9 +3,9 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{BufWriter, IsTerminal as _, Read, Write},
+    io::{BufWriter, ErrorKind, IsTerminal as _, Read as _, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context as _, bail};
@@ -88,7 +88,7 @@ pub(super) async fn run(config: &Config, args: ImportArgs) -> anyhow::Result<()>
     let (reader, size) = open(&args.file)?;
     let bar = progress(size);
     let format = args.format.unwrap_or_else(|| Format::of(&args.file)).of_api();
-    let sent = Arc::new(Mutex::new(VecDeque::new()));
+    let sent = Sent::default();
     let feed = Feed {
         reader: Box::new(bar.wrap_read(reader)),
         splitter: Splitter::new(format, config.http.body_bytes_max),
@@ -99,6 +99,9 @@ pub(super) async fn run(config: &Config, args: ImportArgs) -> anyhow::Result<()>
         Import { rejects: Rejects::new(&args), sent, dry_run: args.dry_run, imported: 0, rejected: 0, bar };
     let done = import.all(&mut client, &path(&args, format), feed).await;
     client.close().await;
+    if let Some(fault) = locked(&import.sent).fault.take() {
+        return Err(fault).with_context(|| format!("cannot read {} to its end", args.file.display()));
+    }
     done?;
     import.finish()
 }
@@ -109,7 +112,7 @@ fn path(args: &ImportArgs, format: records::Format) -> String {
     format!("/api/v1/collections/{collection}/import?mode={mode}&format={format}&dryRun={dry_run}&progress=true")
 }
 
-fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
+fn open(path: &Path) -> anyhow::Result<(Box<dyn std::io::Read + Send>, Option<u64>)> {
     if path.as_os_str() == "-" {
         return Ok((Box::new(std::io::stdin()), None));
     }
@@ -128,13 +131,24 @@ fn progress(size: Option<u64>) -> ProgressBar {
     size.map_or_else(ProgressBar::new_spinner, |size| ProgressBar::new(size).with_style(style))
 }
 
-/// Records that were sent and of which no report has told yet. The server takes no more than it works on, so they are
-/// few.
-type Sent = Arc<Mutex<VecDeque<Piece>>>;
+/// What was read of the file.
+#[derive(Default)]
+struct Read {
+    /// Records of which no report has told yet. The server takes no more than it works on, so they are few.
+    pieces: VecDeque<Piece>,
+    /// Why the file could not be read to its end.
+    fault: Option<std::io::Error>,
+}
+
+type Sent = Arc<Mutex<Read>>;
+
+fn locked(sent: &Sent) -> MutexGuard<'_, Read> {
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The file on its way, and what is in it.
 struct Feed {
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn std::io::Read + Send>,
     splitter: Splitter,
     sent: Sent,
 }
@@ -144,17 +158,23 @@ impl Feed {
     fn run(mut self, blocks: &mpsc::Sender<std::io::Result<Bytes>>) {
         loop {
             let mut block = BytesMut::zeroed(BLOCK_BYTES);
-            let read = self.reader.read(&mut block);
-            let done = !matches!(read, Ok(1..));
-            let block = read.map(|length| {
-                block.truncate(length);
-                block.freeze()
-            });
-            if let Ok(block) = &block {
-                self.remember(block.clone(), done);
-            }
-            let nothing_left = done && block.is_ok();
-            if nothing_left || blocks.blocking_send(block).is_err() || done {
+            let block = match self.reader.read(&mut block) {
+                Ok(length) => {
+                    block.truncate(length);
+                    block.freeze()
+                }
+                Err(fault) if fault.kind() == ErrorKind::Interrupted => continue,
+                Err(fault) => {
+                    // Breaks the body off: what is missing must not look like the end.
+                    let cut = Err(fault.kind().into());
+                    locked(&self.sent).fault = Some(fault);
+                    let _ = blocks.blocking_send(cut);
+                    return;
+                }
+            };
+            let last = block.is_empty();
+            self.remember(block.clone(), last);
+            if last || blocks.blocking_send(Ok(block)).is_err() {
                 return;
             }
         }
@@ -162,12 +182,12 @@ impl Feed {
 
     /// Keeps the records of the block, found as the server finds them. Where the server stops, this may stop, too.
     fn remember(&mut self, mut block: Bytes, last: bool) {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent = locked(&self.sent);
         while let Ok(Some(piece)) = self.splitter.next(&mut block) {
-            sent.push_back(piece);
+            sent.pieces.push_back(piece);
         }
         if last {
-            sent.extend(self.splitter.finish().ok().flatten());
+            sent.pieces.extend(self.splitter.finish().ok().flatten());
         }
     }
 }
@@ -254,9 +274,9 @@ impl Import {
         let told = usize::try_from(processed.saturating_sub(self.processed()))?;
         self.imported = count("imported");
         let mut pieces = {
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            let told = told.min(sent.len());
-            sent.drain(..told).collect::<VecDeque<_>>()
+            let mut sent = locked(&self.sent);
+            let told = told.min(sent.pieces.len());
+            sent.pieces.drain(..told).collect::<VecDeque<_>>()
         };
         for rejected in report.get("rejected").and_then(Value::as_array).into_iter().flatten() {
             let number = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);

@@ -285,3 +285,94 @@ fn write_cell(cell: &str, out: &mut Vec<u8>) {
     }
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn any_cell() -> impl Strategy<Value = String> {
+        let special = prop_oneof![
+            Just("\""),
+            Just(","),
+            Just("\n"),
+            Just("\r"),
+            Just("\r\n"),
+            Just(" "),
+            Just("\u{0}"),
+            Just("é")
+        ];
+        let part = prop_oneof![special.prop_map(str::to_owned), "[a-z]{0,3}"];
+        proptest::collection::vec(part, 0..5).prop_map(|parts| parts.concat())
+    }
+
+    fn any_table() -> impl Strategy<Value = Vec<Vec<String>>> {
+        (2_usize..5)
+            .prop_flat_map(|columns| proptest::collection::vec(proptest::collection::vec(any_cell(), columns), 0..5))
+    }
+
+    /// The rows of a table as objects whose cells were filled.
+    fn read(text: &[u8]) -> Vec<Value> {
+        let (mut rows, mut input, mut found) = (Rows::new(1 << 20), Bytes::copy_from_slice(text), Vec::new());
+        while let Some(piece) = rows.next(&mut input).unwrap() {
+            assert_eq!(piece.fault, None);
+            found.push(serde_json::from_slice(&piece.text).unwrap());
+        }
+        found.extend(rows.finish().unwrap().map(|piece| serde_json::from_slice::<Value>(&piece.text).unwrap()));
+        found
+    }
+
+    fn names(columns: usize) -> Vec<String> {
+        (0..columns).map(|number| format!("c{number}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn other_readers_read_what_is_written(table in any_table()) {
+            let mut text = Vec::new();
+            for row in &table {
+                write_row(row.iter().map(Some), &mut text);
+            }
+            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_slice());
+            let rows: Vec<Vec<String>> =
+                reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+            prop_assert_eq!(rows, table);
+        }
+
+        #[test]
+        fn what_others_write_is_read(table in any_table(), crlf: bool) {
+            let end = if crlf { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(b'\n') };
+            let mut writer = ::csv::WriterBuilder::new().terminator(end).from_writer(Vec::new());
+            let columns = names(table.first().map_or(1, Vec::len));
+            writer.write_record(&columns).unwrap();
+            for row in &table {
+                writer.write_record(row).unwrap();
+            }
+            let found = read(&writer.into_inner().unwrap());
+            prop_assert_eq!(found.len(), table.len());
+            for (found, row) in found.iter().zip(&table) {
+                for (name, cell) in columns.iter().zip(row) {
+                    let empty = cell.is_empty() && found.get(name).is_none();
+                    prop_assert!(empty || found[name] == **cell, "{} in {:?}", found, row);
+                }
+            }
+        }
+
+        #[test]
+        fn a_table_comes_back_with_its_gaps(table in proptest::collection::vec(proptest::collection::vec(proptest::option::of(any_cell()), 3), 0..6)) {
+            let columns = names(3);
+            let mut text = Vec::new();
+            write_row(columns.iter().map(Some), &mut text);
+            for row in &table {
+                write_row(row.iter().map(Option::as_ref), &mut text);
+            }
+            let object = |row: &Vec<Option<String>>| {
+                let filled = columns.iter().zip(row).filter_map(|(name, cell)| Some((name.clone(), cell.clone()?.into())));
+                Value::Object(filled.collect())
+            };
+            prop_assert_eq!(read(&text), table.iter().map(object).collect::<Vec<_>>());
+        }
+    }
+}
