@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
     Addr, Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
     http::{HeaderMap, HeaderValue, Method, header},
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ApiError, RateLimiter, Verdict,
@@ -108,7 +108,7 @@ pub struct Pipeline<E> {
     options: PipelineOptions,
     cors: Cors,
     ids: IdSource,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     timeout: Duration,
 }
 
@@ -132,7 +132,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
     /// The pipeline around `inner`.
     pub fn new(inner: E, options: PipelineOptions) -> Self {
         let cors = Cors::new(&options.http.cors_origins, options.http.cors_max_age_seconds);
-        let slots = Semaphore::new(options.http.requests_max);
+        let slots = Arc::new(Semaphore::new(options.http.requests_max));
         let timeout = Duration::from_millis(options.http.timeout_ms);
         Self { inner, options, cors, ids: IdSource::default(), slots, timeout }
     }
@@ -178,7 +178,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
 
     async fn answer(&self, mut request: Request, asked: &mut Asked) -> poem::Result<Response> {
         self.limit(&request, asked)?;
-        let Ok(_slot) = self.slots.try_acquire() else {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             let detail = "the server works on as many requests as it can; try again shortly";
             return Err(ApiError::new(Code::Overloaded, detail).retry_after(1).into());
         };
@@ -198,7 +198,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
             false => tokio::time::timeout(self.timeout, call).await,
         };
         match answer {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => answer.map(|response| hold(response, slot)),
             Ok(Err(_panic)) => {
                 Err(problem::internal("a handler panicked; the panic's message stands before this line".into()).into())
             }
@@ -265,6 +265,18 @@ impl<E: Endpoint<Output = Response>> Endpoint for Pipeline<E> {
         let response = answer.unwrap_or_else(|error| self.problem(error, &asked));
         Ok(self.finish(response, asked).await)
     }
+}
+
+/// Keeps the place of a request until its answer is sent, when that is made while it is sent.
+fn hold(mut response: Response, slot: OwnedSemaphorePermit) -> Response {
+    if response.data::<Streamed>().is_none() {
+        return response;
+    }
+    let body = response.take_body().into_bytes_stream();
+    response.set_body(Body::from_bytes_stream(body.inspect(move |_| {
+        let _held = &slot;
+    })));
+    response
 }
 
 fn log(asked: &Asked, response: &Response) {

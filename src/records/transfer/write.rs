@@ -159,10 +159,11 @@ impl RecordService {
             let mut lines =
                 Lines { context, caller: &caller, collection: &collection, mode, source, late: LateEntries::new() };
             for line in ready {
-                match lines.write(tx, line.number, line, seen.as_deref_mut()) {
+                let number = line.number;
+                match lines.write(tx, line, seen.as_deref_mut()) {
                     Ok(()) => written.imported += 1,
-                    Err((_, RecordError::Store(fault))) => return Err(fault.into()),
-                    Err((number, error)) => written.rejected.push(Rejected::new(number, &error)),
+                    Err(RecordError::Store(fault)) => return Err(fault.into()),
+                    Err(error) => written.rejected.push(Rejected::new(number, &error)),
                 }
             }
             written.rejected.sort_by_key(|rejected| rejected.line);
@@ -191,18 +192,11 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn write(
-        &mut self,
-        tx: &mut Tx<'_>,
-        number: u64,
-        line: Line,
-        seen: Option<&mut Seen>,
-    ) -> Result<(), (u64, RecordError)> {
-        let written = match seen {
+    fn write(&mut self, tx: &mut Tx<'_>, line: Line, seen: Option<&mut Seen>) -> Result<(), RecordError> {
+        match seen {
             None => self.put(tx, line),
             Some(seen) => self.put_for_show(tx, line, seen),
-        };
-        written.map_err(|error| (number, error))
+        }
     }
 
     fn put(&mut self, tx: &mut Tx<'_>, mut line: Line) -> Result<(), RecordError> {

@@ -309,3 +309,18 @@ async fn faulty_parameters_are_all_named() {
     ];
     client.send("POST", &path, "").await.faults(400, "invalid_parameter", &wanted);
 }
+
+#[tokio::test]
+async fn an_import_holds_its_place_while_it_tells_its_progress() {
+    let app = TestApp::new().with_config(|config| config.http.requests_max = 1).start().await;
+    app.collection(items()).await;
+    let client = app.user("max", &["manager"]).await;
+    let path = format!("{IMPORT}?progress=true");
+    let mut sending = Sending::begin(&app, &client, &path, "application/x-ndjson").await;
+    sending.send(&"{\"title\":\"t\"}\n".repeat(2000)).await;
+    sending.until("\"processed\":2000").await;
+    app.guest().get("/health/live").await.problem(503, "overloaded");
+    drop(sending);
+    app.until("the place is free", async || app.guest().get("/health/live").await.status == 200).await;
+    assert_eq!(total(&app).await, 2000);
+}
