@@ -198,7 +198,7 @@ impl Parts<'_> {
             Arc::clone(&self.catalogs),
             &spec,
             &PUBLIC,
-            vec![health::fragment(), records::openapi::batch_fragment()],
+            vec![health::fragment(), records::openapi::batch_fragment(), records::openapi::archives()],
         )
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
@@ -209,7 +209,8 @@ impl Parts<'_> {
     }
 
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
-        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock));
+        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock))
+            .with_streams(records::api::takes_stream);
         Ok(Pipeline::new(self.routes()?.map_to_response(), options).boxed())
     }
 
@@ -218,7 +219,8 @@ impl Parts<'_> {
         let mut config = self.config.clone();
         config.rate_limit =
             crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
-        let options = PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock));
+        let options =
+            PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock)).with_streams(records::api::takes_stream);
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
         Ok(Pipeline::new(self.routes()?.data(session).map_to_response(), options).boxed())
     }

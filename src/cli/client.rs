@@ -3,9 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use futures_util::{StreamExt as _, stream::BoxStream};
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, body::Bytes, body::Incoming, client::conn::http1};
+use futures_util::{
+    Stream, StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request,
+    body::{Bytes, Frame, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -24,7 +31,7 @@ pub(super) struct Client {
 }
 
 enum Way {
-    Socket(http1::SendRequest<Full<Bytes>>),
+    Socket(http1::SendRequest<UnsyncBoxBody<Bytes, std::io::Error>>),
     InProcess(Box<App>),
 }
 
@@ -61,17 +68,29 @@ impl Client {
         }
     }
 
-    /// Sends a request with a body of JSON, or of JSON lines.
+    /// Sends a request with a body of JSON.
     pub(super) async fn send(&mut self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+        self.stream(method, path, stream::iter((!body.is_empty()).then(|| Ok(Bytes::from(body))))).await
+    }
+
+    /// Sends a request with a body that is made while it is sent. The answer may come before its end.
+    pub(super) async fn stream(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> anyhow::Result<Answer> {
         match &mut self.way {
             Way::Socket(sender) => {
                 sender.ready().await?;
                 let request = Request::builder().method(method).uri(path).header("host", "stead");
-                let answer = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
+                let body = UnsyncBoxBody::new(StreamBody::new(body.map_ok(Frame::data)));
+                let answer = sender.send_request(request.body(body)?).await?;
                 Ok(Answer { status: answer.status().as_u16(), body: AnswerBody::Socket(answer.into_body()) })
             }
             Way::InProcess(app) => {
-                let request = poem::Request::builder().method(method).uri(path.parse()?).body(body);
+                let request = poem::Request::builder().method(method).uri(path.parse()?);
+                let request = request.body(poem::Body::from_bytes_stream(body));
                 let answer = app.operator.call(request).await.map_err(|error| anyhow::anyhow!("{error}"))?;
                 Ok(Answer {
                     status: answer.status().as_u16(),

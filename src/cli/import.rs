@@ -1,28 +1,32 @@
-//! `stead import`: a file in chunks through the API, however large it is.
+//! `stead import`: a file as one stream through the API, however large it is.
 
 use std::{
+    collections::VecDeque,
     fs::File,
-    io::{BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write},
+    io::{BufWriter, ErrorKind, IsTerminal as _, Read as _, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context as _, bail};
+use bytes::{Bytes, BytesMut};
 use clap::{Args, ValueEnum};
+use futures_util::stream;
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
-use super::client::Client;
-use crate::config::Config;
+use super::client::{Answer, Client, describe};
+use crate::{
+    config::Config,
+    records::{self, Piece, Splitter},
+};
 
-/// The most lines of a chunk: enough to share a commit, few enough to let other writers in between.
-const CHUNK_LINES: usize = 2_000;
-/// About the most bytes of a chunk; it stays below the smallest sensible limit for bodies.
-const CHUNK_BYTES: usize = 512 << 10;
-/// The most bytes of a line that are read; no server takes a body that long by default.
-const LINE_BYTES_MAX: u64 = 16 << 20;
-/// How much of a longer line goes to the rejects file.
-const LINE_BYTES_KEPT: usize = 4096;
+/// How much of the file is read at once.
+const BLOCK_BYTES: usize = 64 << 10;
+/// How many blocks may wait to be sent.
+const BLOCKS_MAX: usize = 4;
 /// How many rejected lines are shown; the rejects file has all.
 const SHOWN_MAX: u64 = 10;
 
@@ -31,7 +35,7 @@ const SHOWN_MAX: u64 = 10;
 pub(super) struct ImportArgs {
     /// The collection to import into
     collection: String,
-    /// The file: JSON lines, or CSV with a header; `-` for standard input
+    /// The file: JSON lines, a JSON array, or CSV with a header; `-` for standard input
     file: PathBuf,
     /// The format [default: by the file's ending, else JSON lines]
     #[arg(long, value_enum)]
@@ -39,6 +43,9 @@ pub(super) struct ImportArgs {
     /// Replace records whose id is in use, instead of rejecting the line
     #[arg(long)]
     upsert: bool,
+    /// Check everything and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Where rejected lines go, with the reasons [default: FILE.rejects.jsonl]
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -49,16 +56,30 @@ pub(super) struct ImportArgs {
 pub(super) enum Format {
     /// One JSON object a line
     Jsonl,
+    /// A JSON array of objects
+    Json,
     /// Comma-separated values, the first row naming the fields
     Csv,
 }
 
 impl Format {
     pub(super) fn of(path: &Path) -> Self {
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        let ending = path.extension().unwrap_or_default();
+        if ending.eq_ignore_ascii_case("csv") {
             Self::Csv
+        } else if ending.eq_ignore_ascii_case("json") {
+            Self::Json
         } else {
             Self::Jsonl
+        }
+    }
+
+    /// As the API knows it.
+    pub(super) fn of_api(self) -> records::Format {
+        match self {
+            Self::Jsonl => records::Format::Jsonl,
+            Self::Json => records::Format::Json,
+            Self::Csv => records::Format::Csv,
         }
     }
 }
@@ -66,22 +87,32 @@ impl Format {
 pub(super) async fn run(config: &Config, args: ImportArgs) -> anyhow::Result<()> {
     let (reader, size) = open(&args.file)?;
     let bar = progress(size);
-    let format = args.format.unwrap_or_else(|| Format::of(&args.file));
-    let mut lines = Lines::new(bar.wrap_read(reader), format)?;
+    let format = args.format.unwrap_or_else(|| Format::of(&args.file)).of_api();
+    let sent = Sent::default();
+    let feed = Feed {
+        reader: Box::new(bar.wrap_read(reader)),
+        splitter: Splitter::new(format, config.http.body_bytes_max),
+        sent: Arc::clone(&sent),
+    };
     let mut client = Client::connect(config).await?;
-    let mut import = Import { rejects: Rejects::new(&args), path: path(&args), imported: 0, rejected: 0, bar };
-    let done = import.all(&mut client, &mut lines, config.http.body_bytes_max).await;
+    let mut import =
+        Import { rejects: Rejects::new(&args), sent, dry_run: args.dry_run, imported: 0, rejected: 0, bar };
+    let done = import.all(&mut client, &path(&args, format), feed).await;
     client.close().await;
+    if let Some(fault) = locked(&import.sent).fault.take() {
+        return Err(fault).with_context(|| format!("cannot read {} to its end", args.file.display()));
+    }
     done?;
     import.finish()
 }
 
-fn path(args: &ImportArgs) -> String {
+fn path(args: &ImportArgs, format: records::Format) -> String {
     let mode = if args.upsert { "upsert" } else { "create" };
-    format!("/api/v1/collections/{}/import?mode={mode}", args.collection)
+    let (collection, format, dry_run) = (&args.collection, format.name(), args.dry_run);
+    format!("/api/v1/collections/{collection}/import?mode={mode}&format={format}&dryRun={dry_run}&progress=true")
 }
 
-fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
+fn open(path: &Path) -> anyhow::Result<(Box<dyn std::io::Read + Send>, Option<u64>)> {
     if path.as_os_str() == "-" {
         return Ok((Box::new(std::io::stdin()), None));
     }
@@ -100,111 +131,65 @@ fn progress(size: Option<u64>) -> ProgressBar {
     size.map_or_else(ProgressBar::new_spinner, |size| ProgressBar::new(size).with_style(style))
 }
 
-/// Records of a file as JSON lines, one at a time.
-enum Lines<R: Read> {
-    Json { reader: BufReader<R>, line: u64 },
-    Csv { reader: Box<csv::Reader<R>>, header: Vec<String>, line: u64 },
+/// What was read of the file.
+#[derive(Default)]
+struct Read {
+    /// Records of which no report has told yet. The server takes no more than it works on, so they are few.
+    pieces: VecDeque<Piece>,
+    /// Why the file could not be read to its end.
+    fault: Option<std::io::Error>,
 }
 
-/// A line of the file.
-struct Line {
-    /// Its number, from 1.
-    number: u64,
-    /// Why it cannot be sent at all.
-    fault: Option<String>,
+type Sent = Arc<Mutex<Read>>;
+
+fn locked(sent: &Sent) -> MutexGuard<'_, Read> {
+    sent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<R: Read> Lines<R> {
-    fn new(reader: R, format: Format) -> anyhow::Result<Self> {
-        if format == Format::Jsonl {
-            return Ok(Self::Json { reader: BufReader::with_capacity(1 << 16, reader), line: 0 });
-        }
-        let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(reader));
-        let header = reader.headers().context("the CSV file has no header")?.iter().map(str::to_owned).collect();
-        Ok(Self::Csv { reader, header, line: 1 })
-    }
+/// The file on its way, and what is in it.
+struct Feed {
+    reader: Box<dyn std::io::Read + Send>,
+    splitter: Splitter,
+    sent: Sent,
+}
 
-    /// Appends the next record as a line of JSON; `None` at the end.
-    fn next(&mut self, out: &mut Vec<u8>) -> anyhow::Result<Option<Line>> {
-        match self {
-            Self::Json { reader, line } => loop {
-                let start = out.len();
-                let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', out)?;
-                if read == 0 {
-                    return Ok(None);
+impl Feed {
+    /// Reads the file to its end, or until no one takes it any more.
+    fn run(mut self, blocks: &mpsc::Sender<std::io::Result<Bytes>>) {
+        loop {
+            let mut block = BytesMut::zeroed(BLOCK_BYTES);
+            let block = match self.reader.read(&mut block) {
+                Ok(length) => {
+                    block.truncate(length);
+                    block.freeze()
                 }
-                *line += 1;
-                if read as u64 == LINE_BYTES_MAX && out.last() != Some(&b'\n') {
-                    skip_line(reader)?;
-                    out.truncate(start + LINE_BYTES_KEPT);
-                    out.push(b'\n');
-                    let fault = Some(format!(
-                        "the line is longer than {LINE_BYTES_MAX} bytes; the record here is its beginning"
-                    ));
-                    return Ok(Some(Line { number: *line, fault }));
+                Err(fault) if fault.kind() == ErrorKind::Interrupted => continue,
+                Err(fault) => {
+                    // Breaks the body off: what is missing must not look like the end.
+                    let cut = Err(fault.kind().into());
+                    locked(&self.sent).fault = Some(fault);
+                    let _ = blocks.blocking_send(cut);
+                    return;
                 }
-                if out.get(start..).is_some_and(|text| text.trim_ascii().is_empty()) {
-                    out.truncate(start);
-                    continue;
-                }
-                if out.last() != Some(&b'\n') {
-                    out.push(b'\n');
-                }
-                return Ok(Some(Line { number: *line, fault: None }));
-            },
-            Self::Csv { reader, header, line } => {
-                let mut row = csv::ByteRecord::new();
-                if !reader.read_byte_record(&mut row).context("the CSV file cannot be read")? {
-                    return Ok(None);
-                }
-                *line = row.position().map_or(*line + 1, csv::Position::line);
-                let fault = match csv::StringRecord::from_byte_record(row) {
-                    Ok(row) if row.len() <= header.len() => {
-                        serde_json::to_writer(&mut *out, &row_object(header, &row))?;
-                        None
-                    }
-                    Ok(row) => {
-                        serde_json::to_writer(&mut *out, &row.iter().collect::<Vec<_>>())?;
-                        Some(format!("the row has {} cells, the header {}", row.len(), header.len()))
-                    }
-                    Err(error) => {
-                        let row = error.into_byte_record();
-                        let cells: Vec<_> = row.iter().map(String::from_utf8_lossy).collect();
-                        serde_json::to_writer(&mut *out, &cells)?;
-                        Some("the row is not UTF-8".to_owned())
-                    }
-                };
-                out.push(b'\n');
-                Ok(Some(Line { number: *line, fault }))
+            };
+            let last = block.is_empty();
+            self.remember(block.clone(), last);
+            if last || blocks.blocking_send(Ok(block)).is_err() {
+                return;
             }
         }
     }
-}
 
-/// Reads on to the end of the line, and keeps nothing of it.
-fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
-    loop {
-        let buffer = reader.fill_buf()?;
-        let (length, end) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(place) => (place + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        reader.consume(length);
-        if end {
-            return Ok(());
+    /// Keeps the records of the block, found as the server finds them. Where the server stops, this may stop, too.
+    fn remember(&mut self, mut block: Bytes, last: bool) {
+        let mut sent = locked(&self.sent);
+        while let Ok(Some(piece)) = self.splitter.next(&mut block) {
+            sent.pieces.push_back(piece);
+        }
+        if last {
+            sent.pieces.extend(self.splitter.finish().ok().flatten());
         }
     }
-}
-
-/// A row as an object: empty cells are left out, cells that hold a list or an object are taken as such.
-fn row_object(header: &[String], row: &csv::StringRecord) -> serde_json::Map<String, Value> {
-    let filled = header.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
-    filled
-        .map(|(name, cell)| {
-            let nested = cell.starts_with(['[', '{']).then(|| serde_json::from_str(cell).ok()).flatten();
-            (name.clone(), nested.unwrap_or_else(|| Value::String(cell.to_owned())))
-        })
-        .collect()
 }
 
 /// The file of rejected lines; made when the first one comes.
@@ -238,93 +223,81 @@ impl Rejects {
     }
 }
 
-/// What is dealt with at once: lines to send, and lines that cannot be sent.
-#[derive(Default)]
-struct Chunk {
-    lines: Vec<u8>,
-    numbers: Vec<u64>,
-    refused: Vec<(u64, String, String)>,
-    bytes: usize,
-}
-
-impl Chunk {
-    /// Whether there is room for one more line; the first one always fits.
-    fn takes(&self, bytes: usize, bytes_max: usize) -> bool {
-        let lines = self.numbers.len() + self.refused.len();
-        lines == 0 || (lines < CHUNK_LINES && self.bytes + bytes <= bytes_max)
-    }
-
-    fn add(&mut self, number: u64, record: &[u8]) {
-        self.lines.extend_from_slice(record);
-        self.numbers.push(number);
-        self.bytes += record.len();
-    }
-
-    fn refuse(&mut self, number: u64, reason: String, record: &[u8]) {
-        self.refused.push((number, reason, text_of(record)));
-        self.bytes += record.len();
-    }
-}
-
-fn text_of(record: &[u8]) -> String {
-    String::from_utf8_lossy(record).trim_end_matches('\n').to_owned()
-}
-
 struct Import {
     rejects: Rejects,
-    path: String,
+    sent: Sent,
+    dry_run: bool,
     imported: u64,
     rejected: u64,
     bar: ProgressBar,
 }
 
 impl Import {
-    async fn all<R: Read>(
-        &mut self,
-        client: &mut Client,
-        lines: &mut Lines<R>,
-        body_bytes_max: usize,
-    ) -> anyhow::Result<()> {
-        let chunk_bytes = CHUNK_BYTES.min(body_bytes_max);
-        let (mut chunk, mut record) = (Chunk::default(), Vec::new());
-        while let Some(line) = lines.next(&mut record)? {
-            if !chunk.takes(record.len(), chunk_bytes) {
-                self.chunk(client, std::mem::take(&mut chunk)).await?;
-            }
-            let too_large = || format!("the line is larger than {body_bytes_max} bytes, the most that a request takes");
-            match line.fault.or_else(|| (record.len() > body_bytes_max).then(too_large)) {
-                Some(reason) => chunk.refuse(line.number, reason, &record),
-                None => chunk.add(line.number, &record),
-            }
-            record.clear();
+    async fn all(&mut self, client: &mut Client, path: &str, feed: Feed) -> anyhow::Result<()> {
+        let (sender, receiver) = mpsc::channel(BLOCKS_MAX);
+        // A thread of its own, for a file may be a pipe that stands still for long.
+        let thread = std::thread::Builder::new().name("read".into());
+        thread.spawn(move || feed.run(&sender))?;
+        let blocks = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        let mut answer = client.stream(Method::POST, path, blocks).await?;
+        if answer.status >= 400 {
+            bail!("{}", describe(&serde_json::from_slice(&answer.bytes().await?)?));
         }
-        self.chunk(client, chunk).await
+        self.follow(&mut answer).await
     }
 
-    async fn chunk(&mut self, client: &mut Client, chunk: Chunk) -> anyhow::Result<()> {
-        let Chunk { lines, numbers, mut refused, .. } = chunk;
-        if !numbers.is_empty() {
-            let report = client.json(Method::POST, &self.path, lines.clone()).await?;
-            self.imported += report.get("imported").and_then(Value::as_u64).unwrap_or(0);
-            let records: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
-            for rejected in report.get("rejected").and_then(Value::as_array).into_iter().flatten() {
-                let place = rejected.get("line").and_then(Value::as_u64).and_then(|line| usize::try_from(line).ok());
-                let place = place.unwrap_or(0).wrapping_sub(1);
-                let reason = rejected.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let record = records.get(place).copied().unwrap_or_default();
-                refused.push((numbers.get(place).copied().unwrap_or(0), reason, text_of(record)));
+    /// Reads the reports to the last one.
+    async fn follow(&mut self, answer: &mut Answer) -> anyhow::Result<()> {
+        let (mut pending, mut end) = (Vec::new(), Value::Null);
+        while let Some(chunk) = answer.chunk().await? {
+            pending.extend_from_slice(&chunk);
+            let whole = pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let rest = pending.split_off(whole);
+            for line in pending.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                end = self.told(serde_json::from_slice(line)?)?;
             }
+            pending = rest;
         }
-        refused.sort_by_key(|(number, ..)| *number);
-        for (number, reason, record) in refused {
-            self.rejects.write(number, &reason, &record)?;
+        let complete = end.get("complete").and_then(Value::as_bool);
+        let detail = end.pointer("/error/detail").and_then(Value::as_str).unwrap_or("the server broke off");
+        if complete != Some(true) {
+            let (imported, rejected) = (self.imported, self.rejected);
+            bail!("{detail}; {imported} records were imported before, {rejected} rejected");
+        }
+        Ok(())
+    }
+
+    /// Takes note of a report, and gives it back.
+    fn told(&mut self, report: Value) -> anyhow::Result<Value> {
+        let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let processed = count("processed");
+        let told = usize::try_from(processed.saturating_sub(self.processed()))?;
+        self.imported = count("imported");
+        let mut pieces = {
+            let mut sent = locked(&self.sent);
+            let told = told.min(sent.pieces.len());
+            sent.pieces.drain(..told).collect::<VecDeque<_>>()
+        };
+        for rejected in report.get("rejected").and_then(Value::as_array).into_iter().flatten() {
+            let number = rejected.get("line").and_then(Value::as_u64).unwrap_or(0);
+            let reason = rejected.get("reason").and_then(Value::as_str).unwrap_or_default();
+            while pieces.front().is_some_and(|piece| piece.number < number) {
+                pieces.pop_front();
+            }
+            let piece = pieces.front().filter(|piece| piece.number == number);
+            let record = piece.map(|piece| String::from_utf8_lossy(&piece.text).into_owned()).unwrap_or_default();
+            self.rejects.write(number, reason, &record)?;
             self.rejected += 1;
             if self.rejected <= SHOWN_MAX {
                 self.bar.suspend(|| writeln!(std::io::stderr(), "line {number}: {reason}"))?;
             }
         }
         self.bar.set_message(format!("{} records", self.imported));
-        Ok(())
+        Ok(report)
+    }
+
+    fn processed(&self) -> u64 {
+        self.imported + self.rejected
     }
 
     fn finish(mut self) -> anyhow::Result<()> {
@@ -332,7 +305,8 @@ impl Import {
         if let Some(file) = &mut self.rejects.file {
             file.flush()?;
         }
-        writeln!(std::io::stdout(), "imported {} records", self.imported)?;
+        let done = if self.dry_run { "would import" } else { "imported" };
+        writeln!(std::io::stdout(), "{done} {} records", self.imported)?;
         if self.rejected == 0 {
             // A file of an earlier import would say what is no longer so; mostly there is none.
             let _ = std::fs::remove_file(&self.rejects.path);

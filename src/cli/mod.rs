@@ -77,14 +77,15 @@ Example:
     /// Keep collections in files: show what differs, bring each to the other
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
-    /// Take in records from JSON lines or CSV
+    /// Take in records from JSON lines, a JSON array or CSV
     #[command(after_help = "\
 Examples:
   stead import tracks tracks.jsonl                  bad lines go to tracks.jsonl.rejects.jsonl
   stead import tracks tracks.csv --upsert           replace records whose id is in use
+  stead import tracks tracks.csv --dry-run          check everything, write nothing
   zcat tracks.jsonl.gz | stead import tracks -      from standard input")]
     Import(import::ImportArgs),
-    /// Give out the records of a collection as JSON lines or CSV
+    /// Give out the records of a collection as JSON lines, a JSON array or CSV
     #[command(after_help = "\
 Examples:
   stead export tracks > tracks.jsonl

@@ -67,12 +67,14 @@ impl Default for Server {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Http {
-    /// The greatest size of a request's body, in bytes.
+    /// The greatest size of a request's body, in bytes; of an import, which has no greatest size, that of each record.
     pub body_bytes_max: usize,
     /// The most requests that are worked on at once; one more is answered 503.
     pub requests_max: usize,
-    /// How long a request may take, its body included, in milliseconds.
+    /// How long a request may take, its body included, in milliseconds; an import may take any time.
     pub timeout_ms: u64,
+    /// How long the body of an import may stand still, in milliseconds.
+    pub stream_idle_ms: u64,
     /// Whether answers are compressed for clients that accept it.
     pub compression: bool,
     /// The size from which answers are compressed, in bytes.
@@ -91,6 +93,7 @@ impl Default for Http {
             body_bytes_max: 1 << 20,
             requests_max: 1024,
             timeout_ms: 30_000,
+            stream_idle_ms: 30_000,
             compression: true,
             compression_bytes_min: 1024,
             security_headers: true,
@@ -221,6 +224,7 @@ impl Config {
         );
         check((1..=1 << 20).contains(&self.http.requests_max), "http.requests_max", "must be from 1 to 1048576");
         check(self.http.timeout_ms > 0, "http.timeout_ms", "must be greater than 0");
+        check(self.http.stream_idle_ms > 0, "http.stream_idle_ms", "must be greater than 0");
         let origin = |origin: &String| origin == "*" || origin.starts_with("http://") || origin.starts_with("https://");
         check(
             self.http.cors_origins.iter().all(origin),

@@ -1,9 +1,11 @@
 //! Reading bodies and queries, writing JSON answers.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use poem::{
-    IntoResponse, Request, RequestBody, Response,
+    Body, IntoResponse, Request, RequestBody, Response,
     http::{StatusCode, header},
 };
 use poem_openapi::{
@@ -16,9 +18,43 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::ApiError;
 use crate::kernel::{Code, FieldError};
 
-/// The greatest size of a body, put into each request by the pipeline.
+/// The bounds of a body, put into each request by the pipeline.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BodyLimit(pub(super) usize);
+pub struct BodyLimits {
+    /// The most bytes of a body that is read whole, or of one part of a stream.
+    pub bytes_max: usize,
+    /// How long a stream may stand still.
+    pub idle: Duration,
+}
+
+impl BodyLimits {
+    /// Those of a request.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        request.data().copied().unwrap_or(Self { bytes_max: usize::MAX, idle: Duration::MAX })
+    }
+}
+
+/// Marks an answer whose body is never held whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streamed {
+    /// Much of it, as fast as the client takes it.
+    Bulk,
+    /// Little of it, each part when there is news.
+    Live,
+}
+
+/// An answer that is made while it is sent.
+pub fn stream_response<E: std::error::Error + Send + Sync + 'static>(
+    content_type: &str,
+    kind: Streamed,
+    chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+) -> Response {
+    let body = Body::from_bytes_stream(chunks.map_err(std::io::Error::other));
+    let mut response = Response::builder().content_type(content_type).body(body);
+    response.set_data(kind);
+    response
+}
 
 /// Reads a JSON body whole, within the limit.
 ///
@@ -33,15 +69,7 @@ pub async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Vec<
         let detail = format!("the body is {value}; it must be application/json");
         return Err(ApiError::new(Code::UnsupportedMediaType, detail));
     }
-    read_bytes(request, body).await
-}
-
-/// Reads a body of any type whole, within the limit.
-///
-/// # Errors
-/// 413 when it is larger than the limit, 400 when the client broke off.
-pub async fn read_bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    read_within(body, request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0)).await
+    read_within(body, BodyLimits::of(request).bytes_max).await
 }
 
 async fn read_within(body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, ApiError> {

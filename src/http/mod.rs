@@ -9,7 +9,9 @@ mod pipeline;
 mod problem;
 mod rate;
 
-pub use body::{JsonBody, JsonReply, json_response, query_parameters, read_body, read_bytes};
+pub use body::{
+    BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, stream_response,
+};
 pub use gate::{Authenticate, Gate, Session, caller_of, request_id_of};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};
 pub use problem::ApiError;

@@ -8,18 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
     Addr, Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
     http::{HeaderMap, HeaderValue, Method, header},
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ApiError, RateLimiter, Verdict,
-    body::{BodyLimit, too_large},
+    body::{BodyLimits, Streamed, too_large},
     cors::Cors,
     gate::UserTag,
     headers, problem,
@@ -30,8 +30,6 @@ use crate::{
 };
 
 const REQUEST_ID: &str = "x-request-id";
-/// The type of bodies that come as streams and are never held whole.
-const STREAM: &str = "application/x-ndjson";
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The id of a request: the client's own when it is fit for a log, else a new one.
@@ -69,6 +67,8 @@ pub struct PipelineOptions {
     pub sign_in: Option<Arc<RateLimiter<IpAddr>>>,
     /// The paths of sign-in.
     pub sign_in_paths: &'static [&'static str],
+    /// Whether a request of this method and path has a body that is read as a stream of any length, in any time.
+    pub takes_stream: fn(&Method, &str) -> bool,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -90,8 +90,15 @@ impl PipelineOptions {
             per_address: RateLimiter::per_minute("address", config.rate_limit.per_address_per_minute).map(Arc::new),
             sign_in: RateLimiter::per_minute("sign-in", config.rate_limit.sign_in_per_minute).map(Arc::new),
             sign_in_paths,
+            takes_stream: |_, _| false,
             clock,
         }
+    }
+
+    /// With bodies that are read as streams.
+    #[must_use]
+    pub fn with_streams(self, takes_stream: fn(&Method, &str) -> bool) -> Self {
+        Self { takes_stream, ..self }
     }
 }
 
@@ -101,7 +108,7 @@ pub struct Pipeline<E> {
     options: PipelineOptions,
     cors: Cors,
     ids: IdSource,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     timeout: Duration,
 }
 
@@ -125,7 +132,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
     /// The pipeline around `inner`.
     pub fn new(inner: E, options: PipelineOptions) -> Self {
         let cors = Cors::new(&options.http.cors_origins, options.http.cors_max_age_seconds);
-        let slots = Semaphore::new(options.http.requests_max);
+        let slots = Arc::new(Semaphore::new(options.http.requests_max));
         let timeout = Duration::from_millis(options.http.timeout_ms);
         Self { inner, options, cors, ids: IdSource::default(), slots, timeout }
     }
@@ -171,20 +178,27 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
 
     async fn answer(&self, mut request: Request, asked: &mut Asked) -> poem::Result<Response> {
         self.limit(&request, asked)?;
-        let Ok(_slot) = self.slots.try_acquire() else {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             let detail = "the server works on as many requests as it can; try again shortly";
             return Err(ApiError::new(Code::Overloaded, detail).retry_after(1).into());
         };
         let limit = self.options.http.body_bytes_max;
+        let is_stream = (self.options.takes_stream)(request.method(), request.uri().path());
         let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
+        if announced.is_some_and(|length| length > limit) && !is_stream {
             return Err(too_large(limit).into());
         }
-        request.set_data(BodyLimit(limit));
+        let idle = Duration::from_millis(self.options.http.stream_idle_ms);
+        request.set_data(BodyLimits { bytes_max: limit, idle });
         request.set_data(RequestId(Arc::clone(&asked.id)));
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(answer)) => answer,
+        // Whoever reads a stream waits for no part of it longer than `idle`.
+        let answer = match is_stream {
+            true => Ok(call.await),
+            false => tokio::time::timeout(self.timeout, call).await,
+        };
+        match answer {
+            Ok(Ok(answer)) => answer.map(|response| hold(response, slot)),
             Ok(Err(_panic)) => {
                 Err(problem::internal("a handler panicked; the panic's message stands before this line".into()).into())
             }
@@ -253,6 +267,18 @@ impl<E: Endpoint<Output = Response>> Endpoint for Pipeline<E> {
     }
 }
 
+/// Keeps the place of a request until its answer is sent, when that is made while it is sent.
+fn hold(mut response: Response, slot: OwnedSemaphorePermit) -> Response {
+    if response.data::<Streamed>().is_none() {
+        return response;
+    }
+    let body = response.take_body().into_bytes_stream();
+    response.set_body(Body::from_bytes_stream(body.inspect(move |_| {
+        let _held = &slot;
+    })));
+    response
+}
+
 fn log(asked: &Asked, response: &Response) {
     let template = response.data::<Template>().map_or("-", |template| template.0);
     let user = response.data::<UserTag>().map_or("-", |tag| &*tag.0);
@@ -319,12 +345,13 @@ async fn compress(mut response: Response, algorithm: CompressionAlgo, bytes_min:
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let text =
         kind.starts_with("text/") || kind.contains("json") || kind.contains("javascript") || kind.contains("svg");
-    let kind_is_stream = kind == STREAM;
-    if !text || response.headers().contains_key(header::CONTENT_ENCODING) {
+    let streamed = response.data::<Streamed>().copied();
+    // A compressor holds back what a live stream is there to tell at once.
+    if !text || streamed == Some(Streamed::Live) || response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    if kind_is_stream {
+    if streamed.is_some() {
         return Compress::new(response, algorithm).with_quality(CompressionLevel::Fastest).into_response();
     }
     let Ok(bytes) = response.take_body().into_bytes().await else { return response };

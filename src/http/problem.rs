@@ -12,6 +12,7 @@ use poem_openapi::{
     registry::{MetaResponses, Registry},
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::kernel::{Code, DomainError, FieldError};
 
@@ -23,6 +24,7 @@ pub struct ApiError {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
+    report: Option<Box<Value>>,
     cause: Option<String>,
 }
 
@@ -30,7 +32,7 @@ impl ApiError {
     /// An error with a text for the client.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, cause: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None, report: None, cause: None }
     }
 
     /// With the failing inputs.
@@ -45,6 +47,12 @@ impl ApiError {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
 
+    /// With what was done before it.
+    #[must_use]
+    pub fn with_report(self, report: Value) -> Self {
+        Self { report: Some(Box::new(report)), ..self }
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -52,7 +60,8 @@ impl ApiError {
     }
 
     /// What only the log may know.
-    pub(super) fn cause(&self) -> Option<&str> {
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
@@ -75,6 +84,7 @@ impl ApiError {
             detail: &self.detail,
             request_id,
             errors: &self.errors,
+            report: self.report.as_deref(),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::builder()
@@ -104,6 +114,8 @@ struct Problem<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Value>,
 }
 
 fn title(status: u16) -> &'static str {
@@ -143,6 +155,7 @@ impl<E: DomainError> From<E> for ApiError {
             detail: error.to_string().into(),
             errors: error.field_errors().to_vec(),
             retry_after_seconds: error.retry_after_seconds(),
+            report: None,
             cause,
         }
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use poem::{
-    Body, Endpoint, Request, RequestBody, Response, Route, delete, endpoint, get,
+    Endpoint, Request, RequestBody, Response, Route, delete, endpoint, get,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 
-use super::{Bulk, Caller, Idempotency, ImportMode, KEY_MAX, RecordService, Shown};
+pub use super::transfer::api::takes_stream;
+use super::{Bulk, Caller, Idempotency, KEY_MAX, RecordService, Shown, transfer};
 use crate::{
-    http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
+    http::{ApiError, at, caller_of, json_response, query_parameters, read_body, request_id_of},
     kernel::{Code, FieldError},
 };
 
@@ -22,13 +22,11 @@ const ONE: &str = "/collections/:collection/records/:id";
 const HISTORY: &str = "/collections/:collection/records/:id/history";
 const UPSERT: &str = "/collections/:collection/upsert";
 const BATCH: &str = "/batch";
-const IMPORT: &str = "/collections/:collection/import";
 const AGGREGATE: &str = "/collections/:collection/aggregate";
-const EXPORT: &str = "/collections/:collection/export";
 
 /// Adds the routes of records under the base path `base`, which is `/api/v1`.
 pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
-    route
+    let route = route
         .at(
             LIST,
             at(
@@ -49,20 +47,19 @@ pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
                 delete(on(records, remove)).get(on(records, read)).put(on(records, replace)).patch(on(records, patch)),
             ),
         )
-        .at(AGGREGATE, at("/api/v1/collections/:collection/aggregate", get(on(records, aggregate))))
-        .at(IMPORT, at("/api/v1/collections/:collection/import", poem::post(on(records, import))))
-        .at(EXPORT, at("/api/v1/collections/:collection/export", get(on(records, export))))
+        .at(AGGREGATE, at("/api/v1/collections/:collection/aggregate", get(on(records, aggregate))));
+    transfer::api::mount(route, records)
 }
 
 /// A request with the body apart, as handlers take it.
-struct Call {
-    records: Arc<RecordService>,
-    request: Request,
-    body: RequestBody,
+pub(super) struct Call {
+    pub(super) records: Arc<RecordService>,
+    pub(super) request: Request,
+    pub(super) body: RequestBody,
 }
 
 /// A handler as an endpoint.
-fn on<F, Fut>(records: &Arc<RecordService>, handler: F) -> impl Endpoint<Output = Response> + 'static
+pub(super) fn on<F, Fut>(records: &Arc<RecordService>, handler: F) -> impl Endpoint<Output = Response> + 'static
 where
     F: Fn(Call) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<Response, ApiError>> + Send + 'static,
@@ -76,7 +73,7 @@ where
 }
 
 impl Call {
-    fn caller(&self) -> Result<Caller, ApiError> {
+    pub(super) fn caller(&self) -> Result<Caller, ApiError> {
         Ok(Caller { principal: caller_of(&self.request)?, request_id: request_id_of(&self.request) })
     }
 
@@ -86,7 +83,7 @@ impl Call {
         decoded.map(std::borrow::Cow::into_owned).map_err(|_| ApiError::new(Code::BadRequest, "the path is not UTF-8"))
     }
 
-    fn collection(&self) -> Result<String, ApiError> {
+    pub(super) fn collection(&self) -> Result<String, ApiError> {
         self.parameter("collection")
     }
 
@@ -290,29 +287,4 @@ async fn remove(call: Call) -> Result<Response, ApiError> {
     let (collection, id, expected) = (call.collection()?, call.parameter("id")?, call.expected()?);
     call.records.delete(&call.caller()?, &collection, &id, expected).await?;
     Ok(Response::builder().status(StatusCode::NO_CONTENT).finish())
-}
-
-async fn import(mut call: Call) -> Result<Response, ApiError> {
-    let parameters = query_parameters(&call.request)?;
-    let mode = match parameters.as_slice() {
-        [] => ImportMode::Create,
-        [(name, value)] if name == "mode" && value == "create" => ImportMode::Create,
-        [(name, value)] if name == "mode" && value == "upsert" => ImportMode::Upsert,
-        _ => return Err(ApiError::new(Code::InvalidParameter, "there is only mode, which is create or upsert")),
-    };
-    let lines = read_bytes(&call.request, &mut call.body).await?;
-    let report = call.records.import(&call.caller()?, &call.collection()?, &lines, mode).await?;
-    Ok(json_response(StatusCode::OK, serde_json::to_vec(&report).unwrap_or_default()))
-}
-
-async fn export(call: Call) -> Result<Response, ApiError> {
-    let parameters = query_parameters(&call.request)?;
-    let filter = match parameters.as_slice() {
-        [] => String::new(),
-        [(name, value)] if name == "filter" => value.clone(),
-        _ => return Err(ApiError::new(Code::InvalidParameter, "there is only filter")),
-    };
-    let chunks = call.records.export(&call.caller()?, &call.collection()?, &filter)?;
-    let body = Body::from_bytes_stream(chunks.map_err(std::io::Error::other).boxed());
-    Ok(Response::builder().content_type("application/x-ndjson").body(body))
 }

@@ -10,18 +10,33 @@ use crate::{
     expr::Kind,
 };
 
-/// The members under the names of the collection's fields and in the JSON types of their fields, where it is clear what
-/// is meant. What is not clear stays as it is, and is refused by the check of the record.
-pub(super) fn coerce<'a>(collection: &Collection, members: Members<'a>) -> Members<'a> {
-    members.into_iter().map(|(name, value)| coerce_member(collection, name, value)).collect()
+/// What the values of members are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// JSON as someone wrote it.
+    Json,
+    /// Texts, whatever is meant: the cells of a table.
+    Cells,
 }
 
-fn coerce_member<'a>(collection: &Collection, name: Cow<'a, str>, value: Cow<'a, str>) -> (Cow<'a, str>, Cow<'a, str>) {
+/// The members under the names of the collection's fields and in the JSON types of their fields, where it is clear what
+/// is meant. What is not clear stays as it is, and is refused by the check of the record.
+pub(super) fn coerce<'a>(collection: &Collection, members: Members<'a>, source: Source) -> Members<'a> {
+    members.into_iter().map(|(name, value)| coerce_member(collection, name, value, source)).collect()
+}
+
+fn coerce_member<'a>(
+    collection: &Collection,
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+    source: Source,
+) -> (Cow<'a, str>, Cow<'a, str>) {
     let Some(slot) = find_slot(collection, &name) else { return (name, value) };
     let value = if slot == ID {
         number_as_text(value)
     } else {
-        collection.field(slot).map_or(value.clone(), |field| coerce_value(field, value))
+        let as_json = |field: &Field, value| if source == Source::Cells { nested(field, value) } else { value };
+        collection.field(slot).map_or(value.clone(), |field| coerce_value(field, as_json(field, value)))
     };
     (Cow::Owned(collection.slot_name(slot).to_owned()), value)
 }
@@ -50,6 +65,18 @@ fn camel_case(name: &str) -> String {
     camel
 }
 
+/// The JSON that a cell holds, for a field that holds JSON or a list.
+fn nested<'a>(field: &Field, value: Cow<'a, str>) -> Cow<'a, str> {
+    if field.many.is_none() && field.kind() != Kind::Json {
+        return value;
+    }
+    let meant = |text: &String| {
+        let list = field.many.is_none() || text.trim_start().starts_with('[');
+        list && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    };
+    text_of(&value).filter(meant).map_or(value, |text| Cow::Owned(text.trim().to_owned()))
+}
+
 fn coerce_value<'a>(field: &Field, value: Cow<'a, str>) -> Cow<'a, str> {
     if let Some(list) =
         value.strip_prefix('[').and_then(|_| serde_json::from_str::<Vec<&serde_json::value::RawValue>>(&value).ok())
@@ -59,7 +86,7 @@ fn coerce_value<'a>(field: &Field, value: Cow<'a, str>) -> Cow<'a, str> {
             list.iter().map(|item| coerce_item(field, Cow::Borrowed(item.get())).into_owned()).collect();
         return Cow::Owned(format!("[{}]", items.join(",")));
     }
-    if value == "\"\"" && field.nullable && !matches!(field.check, Check::Text { .. }) {
+    if value == "\"\"" && field.nullable && !matches!(field.check, Check::Text { .. } | Check::Json(_)) {
         return Cow::Borrowed("null");
     }
     coerce_item(field, value)

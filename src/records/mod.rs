@@ -1,5 +1,5 @@
 //! Records: the use cases of what collections hold. Reading by id, listing by filter and order, writing with every
-//! check in the same transaction, importing and exporting.
+//! check in the same transaction. [`transfer`] imports and exports.
 
 mod aggregate;
 pub mod api;
@@ -11,10 +11,8 @@ mod cached;
 mod coerce;
 mod error;
 mod execute;
-mod export;
 mod history;
 mod idempotency;
-mod import;
 mod input;
 mod list;
 mod once;
@@ -32,6 +30,7 @@ mod slice;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod upsert;
 mod view;
 mod write;
@@ -43,9 +42,12 @@ pub use cached::Listed;
 pub use error::RecordError;
 pub use history::{HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX};
 pub use idempotency::{Answer, Idempotency, KEY_MAX};
-pub use import::{ImportMode, ImportReport, LINES_MAX, Rejected};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
 pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
+pub use transfer::{
+    CHUNK_RECORDS, Ended, Format, Import, ImportMode, ImportOptions, ImportReport, Piece, REJECTED_LISTED_MAX,
+    Rejected, Splitter, TransferError,
+};
 
 use crate::collections::layout;
 

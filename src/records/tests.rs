@@ -7,7 +7,12 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ImportMode, Limits, RecordService, asking::Asking, related::Reach, sight::CallerSight, view::View,
+    Caller, Format, ImportMode, Limits, RecordService,
+    asking::Asking,
+    related::Reach,
+    sight::CallerSight,
+    transfer::{Import, ImportOptions},
+    view::View,
 };
 use crate::{
     access::Principal,
@@ -33,7 +38,7 @@ const COLUMNS: [(&str, &str); 8] = [
 pub(super) struct World {
     _folder: tempfile::TempDir,
     catalogs: Arc<Catalogs>,
-    pub(super) records: RecordService,
+    pub(super) records: Arc<RecordService>,
     pub(super) caller: Caller,
 }
 
@@ -46,11 +51,8 @@ impl World {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
         let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
-        let records = RecordService::new(
-            Arc::clone(&catalogs),
-            clock,
-            Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 },
-        );
+        let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
+        let records = Arc::new(RecordService::new(Arc::clone(&catalogs), clock, limits));
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));
@@ -86,8 +88,17 @@ impl World {
         for row in rows {
             writeln!(lines, "{row}").unwrap();
         }
-        let report = self.records.import(&self.caller, "things", lines.as_bytes(), ImportMode::Create).await.unwrap();
-        assert!(report.rejected.is_empty(), "{:?}", report.rejected);
+        let options = ImportOptions {
+            format: Format::Jsonl,
+            mode: ImportMode::Create,
+            dry_run: false,
+            record_bytes_max: 1 << 20,
+            idle: std::time::Duration::MAX,
+        };
+        let body = futures_util::stream::iter([Ok(lines.into())]);
+        let import = Import::new(&self.records, self.caller.clone(), "things".into(), options, body).unwrap();
+        let (report, error) = import.run().await;
+        assert!(report.rejected.is_empty() && error.is_none(), "{report:?} {error:?}");
     }
 
     /// The records that match, found by looking at each.

@@ -123,7 +123,7 @@ fn put_record(tx: &mut Tx<'_>, key: &[u8], new: Option<&[u8]>) -> Result<Option<
     }
 }
 
-fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
+pub(super) fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>) -> Result<(), StoreError> {
     for target in &prepared.targets {
         let exists = match target.collection {
             Some(number) => tx.view(DATA, &layout::record_key(number, &target.id), |found| found.is_some())?,
@@ -139,7 +139,7 @@ fn check_targets(tx: &Tx<'_>, prepared: &Prepared, errors: &mut Vec<FieldError>)
     Ok(())
 }
 
-fn check_unique(
+pub(super) fn check_unique(
     tx: &Tx<'_>,
     collection: &Collection,
     id: &str,

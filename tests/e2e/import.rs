@@ -250,3 +250,45 @@ fn what_cannot_be_imported_at_all_is_said() {
     assert_eq!(site.run(&["import", "books", "empty.jsonl"]).success(), "imported 0 records\n");
     assert!(!site.path("empty.jsonl.rejects.jsonl").exists(), "no bad line, no file");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_writes_nothing_with_a_server_and_without() {
+    let site = site();
+    let lines: String =
+        (0..3000).map(|number| format!("{{\"id\":\"{number}\",\"title\":\"t\",\"isbn\":\"{number}\"}}\n")).collect();
+    site.write("books.jsonl", lines + "{\"title\":\"t\",\"isbn\":\"7\"}\n{\"id\":\"8\",\"title\":\"t\"}\n");
+    let arguments = ["import", "books", "books.jsonl", "--dry-run"];
+    let check = |finished: Finished| {
+        assert_eq!(finished.stdout, "would import 3000 records\n", "{finished:#?}");
+        finished.failure(1);
+        let kept = lines_of(&site);
+        assert_eq!(kept, [3001, 3002]);
+    };
+    check(site.run(&arguments));
+    let server = site.serve();
+    check(site.run(&arguments));
+    server.stop().success();
+    assert_eq!(ids(&site), Vec::<String>::new());
+    assert_eq!(site.run(&["import", "books", "books.jsonl"]).stdout, "imported 3000 records\n");
+}
+
+/// The numbers of the lines in the rejects file.
+fn lines_of(site: &Site) -> Vec<u64> {
+    let kept = lines(&site.read("books.jsonl.rejects.jsonl"));
+    kept.iter().map(|reject| reject["line"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_json_array_is_taken_in_element_by_element() {
+    let site = site();
+    site.write("books.json", "[{\"id\":\"1\",\"title\":\"One\"},\n{\"id\":\"2\"},{\"id\":\"3\",\"title\":\"Three\"}]");
+    let finished = site.run(&["import", "books", "books.json"]);
+    rejected(&site, finished, 2, "books.json.rejects.jsonl", &[(2, "title", "\n{\"id\":\"2\"}")]);
+    let array = site.run(&["export", "books", "--format", "json"]).success();
+    assert_eq!(serde_json::from_str::<Value>(&array).unwrap().as_array().unwrap().len(), 2);
+
+    site.write("cut.json", "[{\"id\":\"4\",\"title\":\"Four\"},{\"id\":");
+    let said = site.run(&["import", "books", "cut.json"]).failure(1);
+    assert!(said.contains("does not end; 1 records were imported before"), "{said}");
+    assert_eq!(ids(&site), ["1", "3", "4"]);
+}

@@ -1,6 +1,10 @@
-//! An import's memory does not grow with its file.
+//! The memory of an import or an export does not grow with its file.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{
+    fmt::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
+};
 
 use crate::process::{Process, Site};
 
@@ -33,21 +37,48 @@ fn importing_a_long_file_takes_no_more_memory_than_a_short_one() {
             lines.clear();
         }
         if number == WARM {
-            warm_kib = peak_kib(&process);
+            warm_kib = peak_kib(process.id());
         }
     }
     file.write_all(lines.as_bytes()).unwrap();
-    let peak_kib = peak_kib(&process);
+    let peak_kib = peak_kib(process.id());
     drop(file);
     assert_eq!(process.finish().success(), format!("imported {LINES} records\n"));
     println!("peak: {warm_kib} KiB after {WARM} lines, {peak_kib} KiB after {LINES}");
     assert!(peak_kib < PEAK_MAX_KIB, "{peak_kib} KiB");
     assert!(peak_kib < warm_kib + GROWTH_MAX_KIB, "from {warm_kib} KiB to {peak_kib} KiB");
+    for format in ["jsonl", "json", "csv"] {
+        export(&site, format);
+    }
+}
+
+/// Gives out everything to a pipe that is read no sooner than it is looked at, and looks at the memory at the end.
+fn export(site: &Site, format: &str) {
+    let mut command = site.command(&["export", "things", "--format", format]);
+    command.env("STEAD_STORE_CACHE_BYTES", (16 << 20).to_string());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (mut rows, mut line, mut warm_kib, mut peak) = (0, String::new(), 0, 0);
+    while out.read_line(&mut line).unwrap() > 0 {
+        rows += u32::from(line.contains("thing "));
+        line.clear();
+        match rows {
+            WARM => warm_kib = peak_kib(child.id()),
+            // The process waits for the rest to be read, and so is there to be looked at.
+            rows if rows == LINES - 2_000 && peak == 0 => peak = peak_kib(child.id()),
+            _ => {}
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(rows, LINES, "{format}");
+    println!("export as {format}: {warm_kib} KiB after {WARM} lines, {peak} KiB near the end");
+    assert!((1..PEAK_MAX_KIB).contains(&peak), "{format}: {peak} KiB");
+    assert!(peak < warm_kib + GROWTH_MAX_KIB, "{format}: from {warm_kib} KiB to {peak} KiB");
 }
 
 /// The most memory that the process has had so far.
-fn peak_kib(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }

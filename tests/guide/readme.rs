@@ -55,7 +55,7 @@ fn every_command_works() {
         "imported 8 records",
         r#""total":"#,
         r#""nextCursor":""#,
-        r#""index":["billingCountry","-invoiceDate"]"#,
+        r#""indexes":[["billingCountry","-invoiceDate"]]"#,
         r#""pointer":"/milliseconds""#,
         r#""name":"A new song""#,
         r#""unitPrice":"1.29""#,

@@ -20,6 +20,7 @@ mod transfer;
 pub use batch::batch_fragment;
 use names::{Name, Names};
 use paths::Paths;
+pub use transfer::archives;
 
 use crate::{
     collections::{Catalog, Collection},

@@ -257,8 +257,8 @@ pub(super) struct Parts {
 }
 
 /// What is special about an operation, for people.
-fn note(verb: &str) -> &'static str {
-    match verb {
+fn note(verb: &str) -> String {
+    let note = match verb {
         "list" => "Pages follow each other by `cursor`. ",
         "replace" => "Fields that the body lacks take their defaults. ",
         "update" => {
@@ -271,15 +271,12 @@ fn note(verb: &str) -> &'static str {
         }
         "updateAll" | "deleteAll" => "In one transaction, all or none; up to 10,000 records. ",
         "aggregate" => "Where an index tells all that is asked, no record is read. ",
-        "import" => {
-            "The lines that fit are written in one commit, the others reported. Names and types of foreign data are \
-             read as a person would: `album_id` for `albumId`, `\"5\"` for 5. To replace a record takes the \
-             permission or rule of an update too. "
-        }
+        "import" => return transfer::import_note(),
         "export" => "All records in one consistent state, as a stream. ",
         "delete" => "Records that refer to this one follow the `onDelete` of their relations. ",
         _ => "",
-    }
+    };
+    note.to_owned()
 }
 
 /// A response that is no error.

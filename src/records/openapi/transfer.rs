@@ -1,4 +1,4 @@
-//! Operations that take in or give out many records of one collection as JSON lines.
+//! Operations that take in or give out many records as streams.
 
 use serde_json::{Value, json};
 
@@ -6,77 +6,190 @@ use super::{
     example, parameters,
     paths::{Parts, Paths, answer},
 };
-use crate::{access::Action, http::openapi::shared, records::LINES_MAX};
-
-/// The media type of JSON lines.
-const LINES: &str = "application/x-ndjson";
+use crate::{
+    access::Action,
+    http::openapi::{Fragment, Object, Tag, shared},
+    kernel::Code,
+    records::{CHUNK_RECORDS, Format, REJECTED_LISTED_MAX},
+};
 
 /// `POST …/import`.
 pub(super) fn import(paths: &Paths<'_>) -> Value {
-    let mode = json!({
-        "name": "mode", "in": "query",
-        "description": "What is done with a line whose id is in use: `create` rejects it, `upsert` replaces the record.",
-        "schema": {"type": "string", "enum": ["create", "upsert"], "default": "create"},
+    let parameters = json!([
+        one_of(
+            "mode",
+            "What is done with a record whose id is in use: `create` rejects it, `upsert` replaces it.",
+            json!({"type": "string", "enum": ["create", "upsert"], "default": "create"}),
+        ),
+        flag(
+            "dryRun",
+            "Whether nothing is written. Everything is checked as if the records before it were there: their ids and \
+             unique values count, what rules read of them does not.",
+        ),
+        one_of(
+            "format",
+            "The format of the body, when its `Content-Type` does not tell.",
+            json!({"type": "string", "enum": Format::ALL.map(Format::name)}),
+        ),
+        flag("progress", "Whether to answer at once and tell after each commit how far the import is, in JSON lines."),
+    ]);
+    let made = example::create(paths.collection);
+    let body = json!({
+        Format::Jsonl.media_type(): text("A record in each line.", made.as_ref().map(|made| format!("{made}\n"))),
+        Format::Json.media_type(): with_example(
+            json!({"schema": {
+                "type": "array",
+                "items": {"$ref": format!("#/components/schemas/{}Create", paths.name.schema)},
+                "description": "Records; read one by one, however many they are.",
+            }}),
+            made.map(|made| json!([made])),
+        ),
+        Format::Csv.media_type(): text(
+            "The first row names the fields. An empty cell says nothing, an empty cell in quotes is an empty text; \
+             lists and JSON are cells of JSON text.",
+            None,
+        ),
     });
-    let lines = format!("A record in each line, up to {LINES_MAX} of them.");
-    let example = example::create(paths.collection).map(|line| format!("{line}\n"));
-    let report = answer(
-        "What came of it.",
-        &[],
-        json!({"application/json": {
-            "schema": report(),
-            "example": {"imported": 2, "rejected": [{"line": 7, "reason": "there is a record \"a\" already"}]},
-        }}),
+    let refused = json!({"line": 7, "reason": "there is a record \"a\" already"});
+    let example = json!({"processed": 3, "imported": 2, "rejectedCount": 1, "rejected": [refused], "complete": true});
+    let told = "Reports, one in each line, each with the totals so far and what was rejected since the one before. \
+                The last one has `complete`.";
+    let content = json!({
+        "application/json": {"schema": report(), "example": example},
+        Format::Jsonl.media_type(): text(told, Some(format!("{example}\n"))),
+    });
+    let cut = shared::problem_of(
+        Code::BadRequest,
+        "The body ended early or is not of its format, or a parameter is not valid. What was committed before stays; \
+         `report` says how far that is.",
+        "the body ended early",
     );
-    let errors = [400, 401, 403, 404, 409, 413, 429, 503];
+    let errors = [401, 403, 404, 409, 413, 415, 429, 503];
     paths.operation(
         "import",
         "Import records",
         Action::Create,
         Parts {
-            parameters: json!([mode]),
-            body: json!({"required": true, "content": text_lines(&lines, example)}),
-            responses: shared::with_problems([(200, report)], &errors),
+            parameters,
+            body: json!({"required": true, "content": body}),
+            responses: shared::with_problems([(200, answer("What came of it.", &[], content)), (400, cut)], &errors),
         },
+    )
+}
+
+/// What is special about imports, for people.
+pub(super) fn import_note() -> String {
+    format!(
+        "The body may have any length; it is written as it comes, up to {CHUNK_RECORDS} records with one commit. \
+         Records that do not fit are reported, the first {REJECTED_LISTED_MAX} of them with the reason; the others \
+         stay. Names and types of foreign data are read as a person would: `album_id` for `albumId`, `\"5\"` for 5. \
+         To replace a record takes the permission or rule of an update too. "
     )
 }
 
 /// `GET …/export`.
 pub(super) fn export(paths: &Paths<'_>) -> Value {
-    let example = example::record(paths.collection).map(|line| format!("{line}\n"));
-    let lines = answer("The records, by id.", &[], text_lines("A record in each line.", example));
+    let collection = paths.collection;
+    let shown = example::record(collection);
+    let content = json!({
+        Format::Jsonl.media_type(): text("A record in each line.", shown.as_ref().map(|shown| format!("{shown}\n"))),
+        Format::Json.media_type(): with_example(
+            json!({"schema": {
+                "type": "array",
+                "items": {"$ref": format!("#/components/schemas/{}", paths.name.schema)},
+            }}),
+            shown.map(|shown| json!([shown])),
+        ),
+        Format::Csv.media_type(): text(
+            "The first row names the fields. Values are as they are stored: a text that a spreadsheet would take for \
+             a formula is not changed.",
+            None,
+        ),
+    });
+    let format = one_of(
+        "format",
+        "The format; without it, the first that `Accept` names, else `jsonl`.",
+        json!({"type": "string", "enum": Format::ALL.map(Format::name)}),
+    );
     let errors = [400, 401, 403, 404, 429, 503];
     paths.operation(
         "export",
         "Export records",
         Action::List,
         Parts {
-            parameters: json!([parameters::filter(paths.collection)]),
+            parameters: json!([parameters::filter(collection), parameters::shown(collection), format]),
             body: Value::Null,
-            responses: shared::with_problems([(200, lines)], &errors),
+            responses: shared::with_problems([(200, answer("The records, by id.", &[], content))], &errors),
         },
     )
 }
 
-fn text_lines(description: &str, example: Option<String>) -> Value {
-    let mut media = json!({"schema": {"type": "string", "description": description}});
-    if let (Some(media), Some(example)) = (media.as_object_mut(), example) {
-        media.insert("example".into(), example.into());
+/// What the document says of archives, which belong to no collection.
+#[must_use]
+pub fn archives() -> Fragment {
+    let archive = json!({
+        "application/x-tar": {"schema": {"type": "string", "format": "binary", "description": "A tar archive."}},
+    });
+    let collections = json!({
+        "name": "collections", "in": "query",
+        "description": "The collections, separated by commas; without it, all whose records the caller may list.",
+        "schema": {"type": "string"}, "example": "users",
+    });
+    let get = json!({
+        "operationId": "downloadArchive",
+        "summary": "Export several collections",
+        "description": "All of one consistent state, as a tar archive: for each collection its records, as far as the \
+                        caller may list them, in `<collection>.jsonl`, and its definition, if the caller may read \
+                        that, in `<collection>.json`. Collections come after those that their relations lead to. Open \
+                        to callers with the permission or by the rule that listing each collection takes.",
+        "tags": ["Archives"],
+        "parameters": [collections],
+        "responses": shared::with_problems([(200, answer("The archive.", &[], archive))], &[400, 401, 403, 404, 429, 503]),
+    });
+    Fragment {
+        paths: Object::from_iter([("/api/v1/export".to_owned(), json!({"get": get}))]),
+        schemas: Object::new(),
+        tags: vec![Tag { name: "Archives".into(), description: "Several collections in one file.".into() }],
     }
-    json!({LINES: media})
+}
+
+fn one_of(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+fn flag(name: &str, description: &str) -> Value {
+    one_of(name, description, json!({"type": "boolean", "default": false}))
+}
+
+fn text(description: &str, example: Option<String>) -> Value {
+    with_example(json!({"schema": {"type": "string", "description": description}}), example.map(Value::from))
+}
+
+fn with_example(mut media: Value, example: Option<Value>) -> Value {
+    if let (Some(media), Some(example)) = (media.as_object_mut(), example) {
+        media.insert("example".into(), example);
+    }
+    media
 }
 
 fn report() -> Value {
+    let count =
+        |description: &str| json!({"type": "integer", "format": "int64", "minimum": 0, "description": description});
     json!({
         "type": "object",
-        "required": ["imported", "rejected"],
+        "required": ["processed", "imported", "rejectedCount", "rejected"],
         "properties": {
-            "imported": {"type": "integer", "format": "int64", "minimum": 0, "description": "How many records were written."},
-            "rejected": {"type": "array", "description": "The lines that were not, and why.", "items": {
+            "processed": count("How many records were looked at."),
+            "imported": count("How many of them were written; in a dry run, would have been."),
+            "rejectedCount": count("How many were not."),
+            "rejected": {"type": "array", "description": "Those that were not, and why.", "items": {
                 "type": "object",
                 "required": ["line", "reason"],
                 "properties": {
-                    "line": {"type": "integer", "format": "int64", "minimum": 1, "description": "Its number, from 1."},
+                    "line": {
+                        "type": "integer", "format": "int64", "minimum": 1,
+                        "description": "The number of its line, or of the element of an array, from 1.",
+                    },
                     "reason": {"type": "string", "description": "Why, for people."},
                     "errors": {
                         "type": "array",
@@ -85,6 +198,17 @@ fn report() -> Value {
                     },
                 },
             }},
+            "dryRun": {"type": "boolean", "description": "True when nothing was written."},
+            "complete": {"type": "boolean", "description": "Whether the whole body was read; absent while it goes on."},
+            "error": {
+                "type": "object",
+                "required": ["code", "detail"],
+                "properties": {
+                    "code": {"type": "string", "description": "The `code` that a problem would have."},
+                    "detail": {"type": "string", "description": "What is wrong, for people."},
+                },
+                "description": "Why the import went no further.",
+            },
         },
     })
 }

@@ -17,6 +17,9 @@ mod relations;
 mod rules;
 mod text;
 mod transfer;
+mod transfer_archive;
+mod transfer_formats;
+mod transfer_streams;
 mod upsert;
 mod values;
 

@@ -157,7 +157,7 @@ async fn examples_fit_their_schemas_and_filters_their_collections() {
         fits::check(&document, &content["schema"], example, "");
     }
     // With the report of imports and the aggregates. All of them but those with a value of `post`, which no one can make up.
-    assert_eq!(examples, 8 * 16 + 13 + 2);
+    assert_eq!(examples, 8 * 18 + 13 + 2);
     let catalog = catalog().await;
     for collection in catalog.sorted() {
         let filter = parameters::filter_example(collection);

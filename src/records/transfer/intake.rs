@@ -1,0 +1,209 @@
+//! An import from its body to its report: a chunk is read, written, reported, and only then the next one is read. So
+//! memory holds one chunk, and a client that sends faster than the disk takes has to wait.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream::BoxStream};
+use serde::Serialize;
+
+use super::{
+    Format, ImportMode, Rejected, TransferError,
+    dry::Seen,
+    split::{Piece, Splitter},
+    write::{Target, Written},
+};
+use crate::{
+    access::Action,
+    records::{Caller, RecordError, RecordService, authorize::open, service::find},
+};
+
+/// The most records of a commit: enough to share its cost, few enough to let other writers in between.
+pub const CHUNK_RECORDS: usize = 2_000;
+/// About the most bytes of a commit's records.
+const CHUNK_BYTES: usize = 1 << 20;
+/// The most rejected records that one report lists; all are counted.
+pub const REJECTED_LISTED_MAX: usize = 1_000;
+
+/// How an import goes.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportOptions {
+    /// The format of the body.
+    pub format: Format,
+    /// What is done with a record whose id is in use.
+    pub mode: ImportMode,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// The most bytes of a record.
+    pub record_bytes_max: usize,
+    /// How long the body may stand still.
+    pub idle: Duration,
+}
+
+/// How far an import is, or what came of it.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportReport {
+    /// How many records were looked at.
+    pub processed: u64,
+    /// How many of them were written; in a dry run, would have been.
+    pub imported: u64,
+    /// How many were not.
+    pub rejected_count: u64,
+    /// Those that were not, and why: the first ones, or in a report of progress those since the report before.
+    pub rejected: Vec<Rejected>,
+    /// Whether nothing was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Whether the whole body was read; absent while the import goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Ended>,
+}
+
+/// Why an import went no further, as the last report of progress says it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// The code that a problem would have.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub detail: String,
+}
+
+/// An import that goes on.
+pub struct Import {
+    records: Arc<RecordService>,
+    caller: Caller,
+    collection: String,
+    options: ImportOptions,
+    body: BoxStream<'static, io::Result<Bytes>>,
+    splitter: Splitter,
+    /// What came of the body and was not split yet.
+    input: Bytes,
+    body_ended: bool,
+    seen: Option<Arc<Mutex<Seen>>>,
+    totals: ImportReport,
+    end: Option<Result<(), TransferError>>,
+}
+
+impl std::fmt::Debug for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import").field("options", &self.options).field("totals", &self.totals).finish_non_exhaustive()
+    }
+}
+
+impl Import {
+    /// An import of what `body` brings.
+    ///
+    /// # Errors
+    /// [`RecordError`] when there is no such collection, or the caller may make no record of it.
+    pub fn new(
+        records: &Arc<RecordService>,
+        caller: Caller,
+        collection: String,
+        options: ImportOptions,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<Self, RecordError> {
+        let (_, catalog) = records.catalogs.current()?;
+        let now = records.clock.now();
+        open(&caller, find(&catalog, &collection)?, Action::Create, |rules| &rules.create, now)?;
+        Ok(Self {
+            records: Arc::clone(records),
+            caller,
+            collection,
+            body: body.boxed(),
+            splitter: Splitter::new(options.format, options.record_bytes_max),
+            input: Bytes::new(),
+            body_ended: false,
+            seen: options.dry_run.then(Arc::default),
+            totals: ImportReport { dry_run: options.dry_run, ..ImportReport::default() },
+            options,
+            end: None,
+        })
+    }
+
+    /// Takes in one chunk. Answers how far the import is then, with what the chunk's records were rejected for; `None`
+    /// when it has ended.
+    pub async fn step(&mut self) -> Option<ImportReport> {
+        if self.end.is_some() {
+            return None;
+        }
+        let (pieces, end) = self.fill().await;
+        self.end = end;
+        let mut rejected = Vec::new();
+        if !pieces.is_empty() {
+            let target = Target {
+                caller: &self.caller,
+                collection: &self.collection,
+                options: &self.options,
+                seen: self.seen.as_ref(),
+                begun: self.totals.processed > 0,
+            };
+            match self.records.write_chunk(&target, &pieces).await {
+                Ok(written) => rejected = self.count(pieces.len(), written),
+                Err(error) => self.end = Some(Err(error.into())),
+            }
+        }
+        if self.seen.as_ref().is_some_and(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).is_full()) {
+            self.end = Some(Err(TransferError::TooMany));
+        }
+        let complete = self.end.as_ref().map(Result::is_ok);
+        Some(ImportReport { rejected, complete, ..self.totals.clone() })
+    }
+
+    fn count(&mut self, processed: usize, written: Written) -> Vec<Rejected> {
+        self.totals.processed += processed as u64;
+        self.totals.imported += written.imported;
+        self.totals.rejected_count += written.rejected.len() as u64;
+        written.rejected
+    }
+
+    /// Why the import has ended early, if it has: once.
+    pub fn take_error(&mut self) -> Option<TransferError> {
+        if !matches!(self.end, Some(Err(_))) {
+            return None;
+        }
+        self.end.replace(Ok(()))?.err()
+    }
+
+    /// Takes in everything. Answers what came of it, and why it ended early if it did.
+    pub async fn run(mut self) -> (ImportReport, Option<TransferError>) {
+        let mut listed = Vec::new();
+        let mut report = self.totals.clone();
+        while let Some(mut progress) = self.step().await {
+            let room = REJECTED_LISTED_MAX.saturating_sub(listed.len());
+            listed.extend(std::mem::take(&mut progress.rejected).into_iter().take(room));
+            report = progress;
+        }
+        (ImportReport { rejected: listed, ..report }, self.take_error())
+    }
+
+    /// The next records, as many as a chunk has, and how the stream ended if it did.
+    async fn fill(&mut self) -> (Vec<Piece>, Option<Result<(), TransferError>>) {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while pieces.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
+            let found = if self.body_ended { self.splitter.finish() } else { self.splitter.next(&mut self.input) };
+            match found {
+                Err(broken) => return (pieces, Some(Err(broken.into()))),
+                Ok(Some(piece)) => {
+                    bytes += piece.text.len();
+                    pieces.push(piece);
+                }
+                Ok(None) if self.body_ended => return (pieces, Some(Ok(()))),
+                Ok(None) => match tokio::time::timeout(self.options.idle, self.body.next()).await {
+                    Err(_) => return (pieces, Some(Err(TransferError::Idle))),
+                    Ok(None) => self.body_ended = true,
+                    Ok(Some(Err(_))) => return (pieces, Some(Err(TransferError::Cut))),
+                    Ok(Some(Ok(more))) => self.input = more,
+                },
+            }
+        }
+        (pieces, None)
+    }
+}

@@ -1,0 +1,23 @@
+//! Many records at once, in and out, as streams: whatever their number, memory holds one chunk.
+//!
+//! An [import](intake) finds records in a body as it comes ([`split`], [`csv`]), and [writes](write) a chunk of them with
+//! one commit before it reads on; [a dry run](dry) undoes each. An [export] and an [archive] are made from one snapshot,
+//! a chunk whenever the client has taken the last one.
+
+pub(super) mod api;
+mod archive;
+mod csv;
+mod dry;
+mod error;
+mod export;
+mod format;
+mod intake;
+mod parameters;
+mod split;
+mod write;
+
+pub use error::TransferError;
+pub use format::Format;
+pub use intake::{CHUNK_RECORDS, Ended, Import, ImportOptions, ImportReport, REJECTED_LISTED_MAX};
+pub use split::{Piece, Splitter};
+pub use write::{ImportMode, Rejected};
