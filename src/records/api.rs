@@ -9,7 +9,7 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 
-use super::{Caller, ImportMode, Page, RecordService, Shown};
+use super::{Caller, ImportMode, Page, RecordService, Shown, takeover::TakeoverMode};
 use crate::{
     http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
     kernel::Code,
@@ -20,6 +20,7 @@ const ONE: &str = "/collections/:collection/records/:id";
 const IMPORT: &str = "/collections/:collection/import";
 const AGGREGATE: &str = "/collections/:collection/aggregate";
 const EXPORT: &str = "/collections/:collection/export";
+const TAKEOVER: &str = "/collections/:collection/takeover";
 
 /// Adds the routes of records under the base path `base`, which is `/api/v1`.
 pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
@@ -35,6 +36,11 @@ pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
         .at(AGGREGATE, at("/api/v1/collections/:collection/aggregate", get(on(records, aggregate))))
         .at(IMPORT, at("/api/v1/collections/:collection/import", poem::post(on(records, import))))
         .at(EXPORT, at("/api/v1/collections/:collection/export", get(on(records, export))))
+}
+
+/// Adds the routes that nobody but the operator has; they are not on the network, and so not in the document.
+pub fn mount_operator(route: Route, records: &Arc<RecordService>) -> Route {
+    route.at(TAKEOVER, at("/api/v1/collections/:collection/takeover", poem::post(on(records, take_over))))
 }
 
 /// A request with the body apart, as handlers take it.
@@ -189,6 +195,19 @@ async fn import(mut call: Call) -> Result<Response, ApiError> {
     };
     let lines = read_bytes(&call.request, &mut call.body).await?;
     let report = call.records.import(&call.caller()?, &call.collection()?, &lines, mode).await?;
+    Ok(json_response(StatusCode::OK, serde_json::to_vec(&report).unwrap_or_default()))
+}
+
+async fn take_over(mut call: Call) -> Result<Response, ApiError> {
+    let parameters = query_parameters(&call.request)?;
+    let mode = match parameters.as_slice() {
+        [(name, value)] if name == "mode" => TakeoverMode::named(value),
+        _ => None,
+    };
+    let mode = mode
+        .ok_or_else(|| ApiError::new(Code::InvalidParameter, "there is only mode, which is create, upsert or patch"))?;
+    let lines = read_bytes(&call.request, &mut call.body).await?;
+    let report = call.records.take_over(&call.caller()?, &call.collection()?, &lines, mode).await?;
     Ok(json_response(StatusCode::OK, serde_json::to_vec(&report).unwrap_or_default()))
 }
 

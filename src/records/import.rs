@@ -59,7 +59,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    fn new(line: usize, error: &RecordError) -> Self {
+    pub(super) fn new(line: usize, error: &RecordError) -> Self {
         let errors = error.field_errors().to_vec();
         let named = |error: &FieldError| format!("{} {}", error.pointer.trim_start_matches('/'), error.detail);
         let reason = match errors.is_empty() {
@@ -129,7 +129,7 @@ impl RecordService {
     }
 }
 
-fn split_lines(bytes: &[u8]) -> Result<Vec<(usize, &[u8])>, RecordError> {
+pub(super) fn split_lines(bytes: &[u8]) -> Result<Vec<(usize, &[u8])>, RecordError> {
     let numbered = bytes.split(|byte| *byte == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     let lines: Vec<_> = numbered.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
     if lines.len() > LINES_MAX {

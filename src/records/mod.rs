@@ -21,6 +21,7 @@ mod service;
 mod show;
 mod sight;
 mod slice;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod view;
