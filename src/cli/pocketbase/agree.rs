@@ -25,7 +25,7 @@ pub(super) async fn agree(client: &mut Client, mappings: &mut [Mapping], report:
             left_out.extend(fault(text("pointer"), text("detail")));
         }
         // From behind, so that the places of the others stay.
-        left_out.sort_by(|a: &Fault, b| b.place.cmp(&a.place));
+        left_out.sort_by_key(|fault: &Fault| std::cmp::Reverse(fault.place));
         left_out.dedup_by(|a, b| a.place == b.place && a.part == b.part);
         let taken = left_out.iter().filter(|fault| leave_out(mappings, fault, report)).count();
         if taken == 0 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{read::FieldSpec, report::Report};
-use crate::collections::{FieldDef, OnDelete};
+use crate::collections::{FieldDef, FieldRules, OnDelete};
 
 /// The greatest length of a `string`, which an index can hold.
 const STRING_MAX: u64 = 4_096;
@@ -76,6 +76,8 @@ pub(super) fn map(field: &FieldSpec, around: Around<'_>, report: &mut Report) ->
         required: field.required,
         nullable: Some(!field.required),
         hidden: field.hidden,
+        // PocketBase takes a hidden field from superusers only.
+        rules: field.hidden.then(closed_to_writers),
         ..FieldDef::default()
     };
     let many = field.max_select.unwrap_or(0) > 1;
@@ -130,6 +132,11 @@ pub(super) fn map(field: &FieldSpec, around: Around<'_>, report: &mut Report) ->
     let target = field.collection_id.clone().filter(|_| def.kind == "relation");
     let def = with_default(def, shape);
     Some(Mapped { from: field.name.clone(), to: around.to, def: Some(def), shape, target, late: false })
+}
+
+/// Nobody writes the field by the record's rules, only by a permission.
+pub(super) fn closed_to_writers() -> FieldRules {
+    FieldRules { read: None, write: Some("false".into()) }
 }
 
 /// What PocketBase stores for an absent value is the default where it is a value here.

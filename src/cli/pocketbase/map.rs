@@ -13,7 +13,7 @@ use super::{
     sign_in::{self, SignIn},
 };
 use crate::collections::{
-    CollectionInput, FieldRules, IndexInput, Rules, is_reserved_collection, is_reserved_field,
+    CollectionInput, IndexInput, Rules, is_reserved_collection, is_reserved_field,
     system::{RIGHTS, USERS},
 };
 
@@ -170,8 +170,8 @@ fn mapping(
         };
         fields.extend(field::map(spec, around, report));
     }
-    if sign_in.is_none() && collection.kind == "auth" {
-        hide_addresses(&mut fields);
+    if collection.kind == "auth" {
+        sign_in::guard_fields(&mut fields);
     }
     let mut mapping = Mapping { source: collection, to, fields, indexes: Vec::new(), rules: Rules::default(), sign_in };
     for (index, sql) in indexes {
@@ -208,18 +208,6 @@ fn own_field(
     }
     let (from, to) = (spec.name.clone(), to.to_owned());
     Ok(Some(Mapped { from, to, def: None, shape, target: None, late: false }))
-}
-
-/// Addresses are shown only of those who allowed it, as PocketBase does.
-fn hide_addresses(fields: &mut [Mapped]) {
-    let Some(visible) = fields.iter().find(|field| field.from == "emailVisibility").map(|field| field.to.clone())
-    else {
-        return;
-    };
-    for def in fields.iter_mut().filter(|field| field.from == "email").filter_map(|field| field.def.as_mut()) {
-        def.unique = true;
-        def.rules = Some(FieldRules { read: Some(format!("{visible} = true")), write: None });
-    }
 }
 
 /// The indexes of PocketBase's own, of which the fields are gone or unique by themselves.
@@ -288,6 +276,7 @@ fn map_rules(mappings: &mut [Mapping], report: &mut Report) {
         if mapping.sign_in.is_some() {
             let visible = mapping.fields.iter().find(|field| field.from == "emailVisibility").map(|field| &field.to);
             sign_in::hide_addresses(&mapping.source.name, &mut rules, visible.map(String::as_str), report);
+            sign_in::keep_addresses(&mapping.source.name, &mut rules, report);
         }
         mapping.rules = rules;
     }

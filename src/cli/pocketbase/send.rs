@@ -119,7 +119,7 @@ impl Sender<'_> {
         mode: &str,
         line: &Line,
     ) -> anyhow::Result<()> {
-        let text = line.json();
+        let text = line.json()?;
         if text.len() > self.body_bytes_max {
             self.report.reject(from, &line.id, "it is larger than a request may be (http.body_bytes_max)");
             return Ok(());

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{read::Collection, report::Report};
+use super::{
+    field::{Mapped, closed_to_writers},
+    read::Collection,
+    report::Report,
+};
 use crate::collections::Rules;
 
 /// Who of the users may sign in.
@@ -88,5 +92,31 @@ pub(super) fn hide_addresses(name: &str, rules: &mut Rules, visible: Option<&str
     if narrowed {
         let reason = "narrowed to users whose address may be seen, for here it is shown with the record";
         report.note(name, "rule", "list, read", reason);
+    }
+}
+
+/// Leaves a user's address to those who may update users: PocketBase changes it only when the new one is confirmed.
+pub(super) fn keep_addresses(name: &str, rules: &mut Rules, report: &mut Report) {
+    const SAME: &str = "(@request.body.email = null || @request.body.email = email)";
+    let Some(rule) = &mut rules.update else { return };
+    *rule = if rule == "true" { SAME.to_owned() } else { format!("({rule}) && {SAME}") };
+    report.note(name, "rule", "update", "narrowed: there is no confirmation of a new address yet, so it stays");
+}
+
+/// Closes what PocketBase lets nobody but superusers write, and shows addresses only of those who allowed it.
+pub(super) fn guard_fields(fields: &mut [Mapped]) {
+    let visible = fields.iter().find(|field| field.from == "emailVisibility").map(|field| field.to.clone());
+    for field in fields {
+        let Some(def) = &mut field.def else { continue };
+        match (field.from.as_str(), &visible) {
+            ("verified", _) => def.rules = Some(closed_to_writers()),
+            ("email", Some(visible)) => {
+                def.unique = true;
+                let mut rules = closed_to_writers();
+                rules.read = Some(format!("{visible} = true"));
+                def.rules = Some(rules);
+            }
+            _ => {}
+        }
     }
 }

@@ -136,18 +136,20 @@ impl Line {
     }
 
     /// The line as the server reads it.
-    pub(super) fn json(&self) -> String {
-        let mut line = json!({ "record": self.record });
-        let parts = [("createdAt", &self.created_at), ("updatedAt", &self.updated_at)];
-        for (name, part) in parts {
-            if let Some(part) = part {
-                line[name] = part.clone();
-            }
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Sent<'a> {
+            record: &'a Map<String, Value>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            created_at: &'a Option<Value>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            updated_at: &'a Option<Value>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            password_hash: &'a Option<String>,
         }
-        if let Some(hash) = &self.password_hash {
-            line["passwordHash"] = hash.as_str().into();
-        }
-        line.to_string()
+        let Self { record, created_at, updated_at, password_hash, .. } = self;
+        serde_json::to_string(&Sent { record, created_at, updated_at, password_hash })
     }
 }
 

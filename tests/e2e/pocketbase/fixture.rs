@@ -12,6 +12,7 @@ pub(super) const BOB: (&str, &str) = ("bob@example.com", "the old password of bo
 /// What was made.
 pub(super) struct Fixture {
     pub(super) ann: String,
+    pub(super) bob: String,
     /// A post with a value in every field, as PocketBase shows it.
     pub(super) full: Value,
     /// The id of a post with nothing but what is required.
@@ -54,7 +55,7 @@ impl Fixture {
         let (full, bare) = records(to, &ann, &bob).await;
         let parents = tree(to).await;
         let left_updated = circle(to).await;
-        Self { ann, full, bare, parents, left_updated }
+        Self { ann, bob, full, bare, parents, left_updated }
     }
 }
 

@@ -3,11 +3,12 @@
 mod fixture;
 mod server;
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
     client::{Client, lines},
-    process::{Finished, Site},
+    process::{Finished, Server, Site},
 };
 use fixture::{ANN, BOB, Fixture};
 use server::{PocketBase, ROOT, ROOT_PASSWORD, text};
@@ -68,6 +69,7 @@ async fn a_pocketbase_comes_over() {
         ids.sort();
         assert_eq!(ids, sees, "{} sees what it saw", user.0);
     }
+    check_what_stays_closed(&server, &fixture).await;
     let wrong = json!({"email": ANN.0, "password": BOB.1});
     Client::open(server.address).await.post("/api/v1/auth/login", &wrong).await.expect(401);
     let log = server.stop();
@@ -158,7 +160,8 @@ async fn check_definitions(root: &mut Client) {
     let users = root.get("/api/v1/collections/users").await.expect(200);
     let seen = "(id = @auth.id || emailVisibility = true)";
     let own = "id = @auth.id";
-    assert_eq!(users["rules"], json!({"list": seen, "read": seen, "create": "true", "update": own, "delete": own}));
+    let updated = "(id = @auth.id) && (@request.body.email = null || @request.body.email = email)";
+    assert_eq!(users["rules"], json!({"list": seen, "read": seen, "create": "true", "update": updated, "delete": own}));
     let jobs = root.get("/api/v1/collections/jobs_").await.expect(200);
     let expected = json!({"list": "any(posts_via_job.title) ~ \"x\""});
     assert_eq!(jobs["rules"], expected, "null stays closed, and so does what is not translated");
@@ -245,6 +248,67 @@ async fn check_users(root: &mut Client, fixture: &Fixture) {
     root.post("/api/v1/auth/login", &refused).await.expect(401);
 }
 
+/// What PocketBase lets nobody but superusers write, or does not show.
+async fn check_what_stays_closed(server: &Server, fixture: &Fixture) {
+    let mut ann = Client::open(server.address).await;
+    ann.sign_in_as(ANN.0, ANN.1).await;
+    let mut bob = Client::open(server.address).await;
+    bob.sign_in_as(BOB.0, BOB.1).await;
+    let seen: Vec<_> = ann.records("users").await.iter().map(|user| text(&user["email"])).collect();
+    assert_eq!(seen, [ANN.0], "bob does not show his address");
+    assert_eq!(bob.records("users").await.len(), 2, "ann does");
+    let post = format!("/api/v1/collections/posts/records/{}", text(&fixture.full["id"]));
+    let user = format!("/api/v1/collections/users/records/{}", fixture.bob);
+    for (who, path, change, status) in [
+        ("ann", &post, json!({"title": "Another title"}), 200),
+        ("ann", &post, json!({"secret": "mine"}), 403),
+        ("bob", &post, json!({"title": "Of another's post"}), 403),
+        ("bob", &user, json!({"name": "Robert", "email": "BOB@example.com"}), 200),
+        ("bob", &user, json!({"email": "root2@example.com"}), 403),
+        ("bob", &user, json!({"verified": true}), 403),
+        ("bob", &user, json!({"roles": ["admin"]}), 403),
+    ] {
+        let client = if who == "ann" { &mut ann } else { &mut bob };
+        let reply = client.send(Method::PATCH, path, change.to_string()).await.unwrap();
+        assert_eq!(reply.status, status, "{change}: {:?}", reply.body);
+    }
+    let staff = bob.get("/api/v1/collections/staff/records").await;
+    assert_eq!(staff.status, 403, "its rules were absent");
+}
+
+/// However many there are; what does not fit is named, and the rest comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_records_come_over_and_bad_ones_are_named() {
+    let site = Site::new();
+    let mut pocketbase = PocketBase::start(&site).await;
+    let kind = json!({"name": "kind", "type": "select", "values": ["a", "b"], "maxSelect": 1});
+    let list = json!({"name": "list", "type": "json"});
+    let body = json!({"name": "body", "type": "editor"});
+    pocketbase.collection(&json!({"name": "things", "type": "base", "fields": [kind, list, body]})).await;
+    pocketbase.stop();
+    // What PocketBase would not have written by itself.
+    let database = rusqlite::Connection::open(site.path("pb_data/data.db")).unwrap();
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+        INSERT INTO things (id, kind, list, body) SELECT printf('id%013d', i),
+            CASE i WHEN 7 THEN 'c' WHEN 4999 THEN 'd' ELSE 'a' END, CASE i WHEN 9 THEN '{' ELSE '[1]' END,
+            CASE i WHEN 11 THEN printf('%.1200000c', 'x') ELSE printf('%.500c', 'x') END FROM n";
+    assert_eq!(database.execute(rows, []).unwrap(), 5_000);
+    drop(database);
+
+    let finished = site.run(&["import", "pocketbase", "pb_data", "--report", "report.json"]);
+    assert!(finished.stdout.contains("4996 of 5000 records"), "{finished:#?}");
+    let stderr = finished.failure(1);
+    assert!(stderr.contains("4 records were rejected"), "{stderr}");
+    let report = report(&site);
+    let rejected = report["rejected"].as_array().unwrap();
+    let about: Vec<_> = rejected.iter().map(|one| format!("{} {}", text(&one["id"]), text(&one["reason"]))).collect();
+    for (id, part) in [(7, "kind"), (9, "list is no JSON"), (11, ""), (4999, "kind")] {
+        let id = format!("id{id:013}");
+        assert!(about.iter().any(|one| one.starts_with(&id) && one.contains(part)), "{id} {part}: {about:#?}");
+    }
+    assert_eq!(lines(&site.run(&["export", "things"]).success()).len(), 4_996);
+}
+
 /// Into a server that runs, from a PocketBase that runs; what is there stays unless it is to be replaced.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_can_be_repeated_while_both_run() {
@@ -304,7 +368,7 @@ async fn several_auth_collections_ask_which_one_signs_in() {
         json!({"email": "sam@example.com", "password": "a password of sam", "passwordConfirm": "a password of sam"});
     pocketbase.record("staff", &sam).await;
     let rule = json!({"authRule": "verified = true"});
-    pocketbase.call(hyper::Method::PATCH, "/api/collections/staff", &rule).await;
+    pocketbase.call(Method::PATCH, "/api/collections/staff", &rule).await;
     pocketbase.stop();
     let unclear = site.run(&["import", "pocketbase", "pb_data"]).failure(1);
     assert!(unclear.contains("--users") && unclear.contains("staff") && unclear.contains("users"), "{unclear}");

@@ -25,6 +25,7 @@ pub(super) struct PocketBase {
     client: Client,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests are told where their tools are")]
 fn command(site: &Site, arguments: &[&str]) -> Command {
     let tools = std::env::var_os("TEST_TOOLS_DIR");
     let tools = PathBuf::from(tools.expect("TEST_TOOLS_DIR names the folder of tools; tests/run installs them"));
