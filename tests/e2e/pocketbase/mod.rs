@@ -1,6 +1,7 @@
 //! `stead import pocketbase`, from a PocketBase that is made through its own API.
 
 mod fixture;
+mod same;
 mod server;
 
 use hyper::Method;
