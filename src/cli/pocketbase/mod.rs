@@ -18,15 +18,18 @@ mod tests;
 mod value;
 
 use std::{
+    collections::HashSet,
     io::Write as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use hyper::Method;
+use serde_json::Value;
 
 use super::client::Client;
-use crate::config::Config;
+use crate::{collections::system, config::Config};
 use map::{Mapping, SUPERUSERS};
 use read::Source;
 use report::{CollectionReport, FieldReport, Report, RuleReport};
@@ -89,6 +92,9 @@ async fn take_over(
     upsert: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    if !upsert {
+        refuse_existing(client, mappings, args.dry_run, report).await?;
+    }
     agree::agree(client, mappings, report).await?;
     for mapping in &*mappings {
         let described = describe(mapping, source.count(&mapping.source.name)?);
@@ -105,7 +111,8 @@ async fn take_over(
     }
     agree::apply(client, mappings, false).await?;
     let mode = if upsert { "upsert" } else { "create" };
-    let mut sender = Sender { client, source, report, mode, body_bytes_max: config.http.body_bytes_max };
+    let body_bytes_max = config.http.body_bytes_max;
+    let mut sender = Sender { client, source, report, mode, body_bytes_max, refused: HashSet::new() };
     for (position, mapping) in mappings.iter().enumerate() {
         let imported = sender.records(mapping).await?;
         if let Some(of) = sender.report.collections.get_mut(position) {
@@ -122,6 +129,29 @@ async fn take_over(
         let reason = format!("what relations require stays open, for records lack it: {error}");
         report.note("", "field", "relations in a circle", reason);
     }
+    Ok(())
+}
+
+/// Leaves collections alone that are there already: their rules may have been changed since.
+async fn refuse_existing(
+    client: &mut Client,
+    mappings: &[Mapping],
+    dry_run: bool,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let listed = client.json(Method::GET, "/api/v1/collections", Vec::new()).await?;
+    let items = listed.get("items").and_then(Value::as_array);
+    let names: Vec<_> = items.into_iter().flatten().filter_map(|item| item.get("name")?.as_str()).collect();
+    let existing = |mapping: &&Mapping| mapping.to != system::USERS && names.contains(&mapping.to.as_str());
+    let existing: Vec<_> = mappings.iter().filter(existing).map(|mapping| mapping.to.as_str()).collect();
+    if existing.is_empty() {
+        return Ok(());
+    }
+    let reason = "there already; --upsert brings collections and records to what PocketBase has";
+    if !dry_run {
+        bail!("{} are {reason}", existing.join(", "));
+    }
+    report.note("", "collection", existing.join(", "), reason);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Records to the server, chunk by chunk: however many there are, one chunk is in memory.
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -25,6 +27,8 @@ pub(super) struct Sender<'a> {
     /// `create` or `upsert`.
     pub(super) mode: &'static str,
     pub(super) body_bytes_max: usize,
+    /// Records that did not come, by collection and id: what is there under their ids is not theirs to change.
+    pub(super) refused: HashSet<(String, String)>,
 }
 
 /// Lines that go together.
@@ -83,7 +87,8 @@ impl Sender<'_> {
             let Ok(line) = Line::read(row, &mapping.fields, true) else { continue };
             let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
             let nothing = line.record.iter().all(|(name, value)| name == "id" || empty(value));
-            if !nothing {
+            let refused = self.refused.contains(&(mapping.source.name.clone(), line.id.clone()));
+            if !nothing && !refused {
                 self.add(&mut chunk, &mut sent, &mapping.source.name, &mapping.to, "patch", &line).await?;
             }
         }
@@ -121,6 +126,7 @@ impl Sender<'_> {
     ) -> anyhow::Result<()> {
         let text = line.json()?;
         if text.len() > self.body_bytes_max {
+            self.refused.insert((from.to_owned(), line.id.clone()));
             self.report.reject(from, &line.id, "it is larger than a request may be (http.body_bytes_max)");
             return Ok(());
         }
@@ -160,6 +166,7 @@ impl Sender<'_> {
             if let Some(hash) = hashes.get_mut(place) {
                 *hash = false;
             }
+            self.refused.insert((from.to_owned(), id.to_owned()));
             self.report.reject(from, id, rejected.get("reason").and_then(Value::as_str).unwrap_or_default());
         }
         sent.passwords += hashes.iter().filter(|came| **came).count() as u64;
