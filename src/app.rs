@@ -180,7 +180,7 @@ struct Parts<'c> {
 
 impl Parts<'_> {
     /// Everything under `/api/v1`, and what the document says of its static part.
-    fn api(&self) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
+    fn api(&self, own: Route) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
         let described = (
             AuthApi { auth: Arc::clone(&self.auth) },
             UsersApi { users: Arc::clone(&self.users) },
@@ -189,11 +189,12 @@ impl Parts<'_> {
         );
         let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION")).url_prefix(BASE);
         let spec = service.spec();
-        (records::api::mount(Route::new(), &self.records).nest("/", service).map_to_response(), spec)
+        (records::api::mount(own, &self.records).nest("/", service).map_to_response(), spec)
     }
 
-    fn routes(&self) -> anyhow::Result<Route> {
-        let (api, spec) = self.api();
+    /// All routes, with those of the API that are the listener's `own`.
+    fn routes(&self, own: Route) -> anyhow::Result<Route> {
+        let (api, spec) = self.api(own);
         let document = LiveDocument::new(
             Arc::clone(&self.catalogs),
             &spec,
@@ -211,7 +212,7 @@ impl Parts<'_> {
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
         let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock))
             .with_streams(records::api::takes_stream);
-        Ok(Pipeline::new(self.routes()?.map_to_response(), options).boxed())
+        Ok(Pipeline::new(self.routes(Route::new())?.map_to_response(), options).boxed())
     }
 
     /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
@@ -222,6 +223,7 @@ impl Parts<'_> {
         let options =
             PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock)).with_streams(records::api::takes_stream);
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
-        Ok(Pipeline::new(self.routes()?.data(session).map_to_response(), options).boxed())
+        let own = records::api::mount_operator(Route::new(), &self.records);
+        Ok(Pipeline::new(self.routes(own)?.data(session).map_to_response(), options).boxed())
     }
 }

@@ -12,7 +12,7 @@ mod token;
 use crate::{kernel::RecordId, store::StoreError};
 
 pub use error::AuthError;
-pub use password::Passwords;
+pub use password::{Passwords, check_foreign_hash};
 pub use repo::{TABLES, delete_password, delete_setup, put_password, put_setup, setup_hash};
 pub use service::{AuthService, SignedIn};
 pub use token::{Tokens, secret_hash, secret_text};

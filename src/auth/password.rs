@@ -1,7 +1,11 @@
 //! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on blocking threads behind
-//! a bound, so that a storm of sign-ins leaves room for other requests.
+//! a bound, so that a storm of sign-ins leaves room for other requests. Bcrypt hashes, which users bring along from
+//! elsewhere, are verified too, and never made.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    str::FromStr as _,
+    sync::{Arc, OnceLock},
+};
 
 use argon2::{
     Argon2,
@@ -14,6 +18,30 @@ use crate::kernel::FieldError;
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
 pub(super) const BYTES_MAX: usize = 1024;
+
+/// The most of a password that bcrypt looks at, in bytes.
+const BCRYPT_BYTES_MAX: usize = 72;
+/// The greatest cost of a bcrypt hash that is taken in: verifying it takes some seconds.
+const BCRYPT_COST_MAX: u32 = 16;
+
+/// Whether a stored hash is one of bcrypt, which is to become one of Argon2id.
+#[must_use]
+pub(super) fn is_foreign(hash: &str) -> bool {
+    hash.starts_with("$2")
+}
+
+/// Checks a hash that was made elsewhere: one of bcrypt that sign-in can verify in bearable time.
+///
+/// # Errors
+/// Why it is none; the text holds nothing of it.
+pub fn check_foreign_hash(hash: &str) -> Result<(), &'static str> {
+    let known = ["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version));
+    match bcrypt::HashParts::from_str(hash) {
+        Ok(parts) if known && parts.get_cost() <= BCRYPT_COST_MAX => Ok(()),
+        Ok(_) if known => Err("the password's hash costs too much to verify"),
+        _ => Err("the password's hash is not one of bcrypt"),
+    }
+}
 
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
@@ -65,6 +93,9 @@ impl Passwords {
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
         let decoy = Arc::clone(&self.decoy);
         self.work(move || {
+            if let Some(hash) = stored.as_deref().filter(|hash| is_foreign(hash)) {
+                return verify_bcrypt(&password, hash);
+            }
             let known = stored.is_some();
             // Made whether it is needed or not, so that the first answer tells nothing either.
             let decoy = match decoy.get() {
@@ -93,6 +124,14 @@ impl Passwords {
         });
         done.await.map_err(|_| AuthError::Crypto("hashing panicked"))?
     }
+}
+
+/// What bcrypt would not look at does not count as right.
+fn verify_bcrypt(password: &str, hash: &str) -> Result<bool, AuthError> {
+    if password.len() > BCRYPT_BYTES_MAX {
+        return Ok(false);
+    }
+    bcrypt::verify(password, hash).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))
 }
 
 fn hash(password: &[u8]) -> Result<String, AuthError> {

@@ -54,6 +54,15 @@ pub fn put_password(tx: &mut Tx<'_>, user: &str, hash: String, now: Timestamp) -
     tx.bump(crate::store::Epoch::Access)
 }
 
+/// Puts another hash of the same password in the place of `before`, unless the password has changed meanwhile. Tokens stay
+/// valid.
+pub(super) fn replace_hash(tx: &mut Tx<'_>, user: &str, before: &str, hash: String) -> Result<(), StoreError> {
+    match password(tx, user)? {
+        Some(row) if row.hash == before => tx.put(PASSWORDS, user, &Json(PasswordRow { hash, ..row })),
+        _ => Ok(()),
+    }
+}
+
 /// Forgets a user's password: the user is gone.
 ///
 /// # Errors

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 
-use super::{Account, AuthError, Directory, Passwords, Tokens, repo};
+use super::{Account, AuthError, Directory, Passwords, Tokens, password::is_foreign, repo};
 use crate::{
     access::Principal,
     http::{ApiError, Authenticate, Session},
     kernel::{Clock, RecordId},
-    store::{Epoch, Store, StoreError},
+    store::{Epoch, Store, StoreError, Tx},
     telemetry,
 };
 
@@ -81,9 +81,13 @@ impl AuthService {
             None => None,
         };
         let (hash, stamp) = row.map_or((None, String::new()), |row| (Some(row.hash), row.stamp));
+        let foreign = hash.clone().filter(|hash| is_foreign(hash)).map(|hash| (hash, password.clone()));
         let fits = self.passwords.verify(password, hash).await?;
         match account.filter(|account| fits && !account.disabled) {
             Some(account) => {
+                if let Some((before, password)) = foreign {
+                    self.upgrade(&account.id, before, password).await;
+                }
                 let access_token =
                     self.tokens.sign(account.id.as_str(), &stamp, self.clock.now(), self.token_seconds)?;
                 Ok(SignedIn { access_token, expires_in: self.token_seconds, account })
@@ -92,6 +96,20 @@ impl AuthService {
                 tracing::info!(user = telemetry::user_tag(email), "a sign-in failed");
                 Err(AuthError::InvalidCredentials)
             }
+        }
+    }
+
+    /// Puts a hash of our own in the place of one that was brought along. The user is signed in either way: what fails
+    /// here is tried again with the next sign-in.
+    async fn upgrade(&self, user: &RecordId, before: String, password: String) {
+        let upgraded = async {
+            let hash = self.passwords.hash(password).await?;
+            let user = user.to_string();
+            let replace = move |tx: &mut Tx<'_>| repo::replace_hash(tx, &user, &before, hash);
+            Ok::<_, AuthError>(self.store.write(replace).await?)
+        };
+        if let Err(error) = upgraded.await {
+            tracing::warn!(user = telemetry::user_tag(user.as_str()), %error, "a password's hash was not upgraded");
         }
     }
 

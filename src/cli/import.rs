@@ -17,7 +17,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::client::{Answer, Client, describe};
+use super::{
+    client::{Answer, Client, describe},
+    pocketbase::{self, PocketBaseArgs},
+};
 use crate::{
     config::Config,
     records::{self, Piece, Splitter},
@@ -33,9 +36,9 @@ const SHOWN_MAX: u64 = 10;
 /// Flags of `import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The collection to import into
+    /// The collection to import into; `pocketbase` with a folder takes over a whole PocketBase
     collection: String,
-    /// The file: JSON lines, a JSON array, or CSV with a header; `-` for standard input
+    /// The file: JSON lines, a JSON array, or CSV with a header; `-` for standard input; or the pb_data folder of a PocketBase
     file: PathBuf,
     /// The format [default: by the file's ending, else JSON lines]
     #[arg(long, value_enum)]
@@ -49,6 +52,15 @@ pub(super) struct ImportArgs {
     /// Where rejected lines go, with the reasons [default: FILE.rejects.jsonl]
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    #[command(flatten)]
+    pocketbase: PocketBaseArgs,
+}
+
+impl ImportArgs {
+    /// The data folder of a PocketBase, when one is to be taken over. No records of a collection come from a folder.
+    fn pocketbase(&self) -> Option<&Path> {
+        (self.collection == "pocketbase" && self.file.is_dir()).then_some(&*self.file)
+    }
 }
 
 /// The format of a file of records.
@@ -85,6 +97,13 @@ impl Format {
 }
 
 pub(super) async fn run(config: &Config, args: ImportArgs) -> anyhow::Result<()> {
+    if let Some(folder) = args.pocketbase() {
+        let folder = folder.to_owned();
+        return pocketbase::run(config, &folder, args.pocketbase, args.upsert, args.dry_run).await;
+    }
+    if args.pocketbase.any() {
+        bail!("--users, --no-superusers and --report belong to `stead import pocketbase FOLDER`");
+    }
     let (reader, size) = open(&args.file)?;
     let bar = progress(size);
     let format = args.format.unwrap_or_else(|| Format::of(&args.file)).of_api();

@@ -9,6 +9,7 @@ mod config;
 mod export;
 mod import;
 mod openapi;
+mod pocketbase;
 mod schema;
 mod serve;
 
@@ -77,13 +78,15 @@ Example:
     /// Keep collections in files: show what differs, bring each to the other
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
-    /// Take in records from JSON lines, a JSON array or CSV
+    /// Take in records from JSON lines, a JSON array or CSV, or a whole PocketBase
     #[command(after_help = "\
 Examples:
   stead import tracks tracks.jsonl                  bad lines go to tracks.jsonl.rejects.jsonl
   stead import tracks tracks.csv --upsert           replace records whose id is in use
   stead import tracks tracks.csv --dry-run          check everything, write nothing
-  zcat tracks.jsonl.gz | stead import tracks -      from standard input")]
+  zcat tracks.jsonl.gz | stead import tracks -      from standard input
+  stead import pocketbase pb_data --dry-run         show what a PocketBase would become here
+  stead import pocketbase pb_data                   take over its collections, records and users")]
     Import(import::ImportArgs),
     /// Give out the records of a collection as JSON lines, a JSON array or CSV
     #[command(after_help = "\

@@ -105,6 +105,18 @@ fn is_cache_control(text: &str) -> bool {
     text.len() <= 200 && text.split(',').map(str::trim).all(fits)
 }
 
+/// Whether no collection can have this name, though its letters would do.
+#[must_use]
+pub fn is_reserved_collection(name: &str) -> bool {
+    RESERVED_COLLECTIONS.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether no field can have this name, though its letters would do.
+#[must_use]
+pub fn is_reserved_field(name: &str) -> bool {
+    SYSTEM_FIELDS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) || RESERVED_FIELDS.contains(&name)
+}
+
 fn name_grammar() -> String {
     format!("must start with a letter and have up to {NAME_MAX} letters, digits and underscores")
 }
@@ -115,7 +127,7 @@ fn check_name(def: &CollectionDef, catalog: &Catalog, errors: &mut Vec<FieldErro
         errors.push(FieldError::at("name", "required", "a collection has a name"));
     } else if !is_name(name) {
         errors.push(FieldError::at("name", "pattern", name_grammar()));
-    } else if RESERVED_COLLECTIONS.contains(&name.to_lowercase().as_str()) {
+    } else if is_reserved_collection(name) {
         errors.push(FieldError::at(
             "name",
             "reserved",

@@ -69,6 +69,14 @@ pub async fn read_body(request: &Request, body: &mut RequestBody) -> Result<Vec<
         let detail = format!("the body is {value}; it must be application/json");
         return Err(ApiError::new(Code::UnsupportedMediaType, detail));
     }
+    read_bytes(request, body).await
+}
+
+/// Reads a body of any type whole, within the limit.
+///
+/// # Errors
+/// 413 when it is larger than the limit, 400 when the client broke off.
+pub async fn read_bytes(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
     read_within(body, BodyLimits::of(request).bytes_max).await
 }
 

@@ -10,7 +10,7 @@ mod problem;
 mod rate;
 
 pub use body::{
-    BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, stream_response,
+    BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, read_bytes, stream_response,
 };
 pub use gate::{Authenticate, Gate, Session, caller_of, request_id_of};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};

@@ -11,9 +11,9 @@ use poem::{
 };
 
 pub use super::transfer::api::takes_stream;
-use super::{Bulk, Caller, Idempotency, KEY_MAX, RecordService, Shown, transfer};
+use super::{Bulk, Caller, Idempotency, KEY_MAX, RecordService, Shown, takeover::TakeoverMode, transfer};
 use crate::{
-    http::{ApiError, at, caller_of, json_response, query_parameters, read_body, request_id_of},
+    http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
     kernel::{Code, FieldError},
 };
 
@@ -23,6 +23,7 @@ const HISTORY: &str = "/collections/:collection/records/:id/history";
 const UPSERT: &str = "/collections/:collection/upsert";
 const BATCH: &str = "/batch";
 const AGGREGATE: &str = "/collections/:collection/aggregate";
+const TAKEOVER: &str = "/collections/:collection/takeover";
 
 /// Adds the routes of records under the base path `base`, which is `/api/v1`.
 pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
@@ -49,6 +50,11 @@ pub fn mount(route: Route, records: &Arc<RecordService>) -> Route {
         )
         .at(AGGREGATE, at("/api/v1/collections/:collection/aggregate", get(on(records, aggregate))));
     transfer::api::mount(route, records)
+}
+
+/// Adds the routes that nobody but the operator has; they are not on the network, and so not in the document.
+pub fn mount_operator(route: Route, records: &Arc<RecordService>) -> Route {
+    route.at(TAKEOVER, at("/api/v1/collections/:collection/takeover", poem::post(on(records, take_over))))
 }
 
 /// A request with the body apart, as handlers take it.
@@ -287,4 +293,17 @@ async fn remove(call: Call) -> Result<Response, ApiError> {
     let (collection, id, expected) = (call.collection()?, call.parameter("id")?, call.expected()?);
     call.records.delete(&call.caller()?, &collection, &id, expected).await?;
     Ok(Response::builder().status(StatusCode::NO_CONTENT).finish())
+}
+
+async fn take_over(mut call: Call) -> Result<Response, ApiError> {
+    let parameters = query_parameters(&call.request)?;
+    let mode = match parameters.as_slice() {
+        [(name, value)] if name == "mode" => TakeoverMode::named(value),
+        _ => None,
+    };
+    let mode = mode
+        .ok_or_else(|| ApiError::new(Code::InvalidParameter, "there is only mode, which is create, upsert or patch"))?;
+    let lines = read_bytes(&call.request, &mut call.body).await?;
+    let report = call.records.take_over(&call.caller()?, &call.collection()?, &lines, mode).await?;
+    Ok(json_response(StatusCode::OK, serde_json::to_vec(&report).unwrap_or_default()))
 }

@@ -28,6 +28,7 @@ mod show;
 mod sight;
 mod slice;
 mod statistics;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod transfer;

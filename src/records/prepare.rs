@@ -87,7 +87,8 @@ pub(super) fn deletion(
     prepare(catalog, collection, id, Some(old), None, &Draft::default())
 }
 
-fn prepare(
+/// Fits the indexes and relations to what a record becomes.
+pub(super) fn prepare(
     catalog: &Catalog,
     collection: &Collection,
     id: &str,

@@ -18,4 +18,5 @@ mod collections;
 mod health;
 mod pipeline;
 mod records;
+mod takeover;
 mod users;

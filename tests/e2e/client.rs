@@ -65,7 +65,11 @@ impl Client {
     }
 
     pub(crate) async fn sign_in(&mut self) {
-        let body = json!({ "email": EMAIL, "password": PASSWORD });
+        self.sign_in_as(EMAIL, PASSWORD).await;
+    }
+
+    pub(crate) async fn sign_in_as(&mut self, email: &str, password: &str) {
+        let body = json!({ "email": email, "password": password });
         let session = self.post("/api/v1/auth/login", &body).await.expect(200);
         self.token = Some(session["accessToken"].as_str().unwrap().to_owned());
     }
@@ -76,7 +80,21 @@ impl Client {
 
     /// Sends a request; an error means that nobody knows what came of it.
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: impl Into<Bytes>) -> anyhow::Result<Reply> {
+        self.send_as(method, path, None, body).await
+    }
+
+    /// [`Client::send`] with the type of the body, for servers that must be told.
+    pub(crate) async fn send_as(
+        &mut self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Reply> {
         let mut request = Request::builder().method(method).uri(path).header("host", "stead");
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -22,6 +22,8 @@ mod model;
 #[cfg(test)]
 mod open;
 #[cfg(test)]
+mod pocketbase;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod random;

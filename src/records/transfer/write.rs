@@ -56,7 +56,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    fn new(line: u64, error: &RecordError) -> Self {
+    pub(in crate::records) fn new(line: u64, error: &RecordError) -> Self {
         let errors = error.field_errors().to_vec();
         let named = |error: &FieldError| format!("{} {}", error.pointer.trim_start_matches('/'), error.detail);
         let reason = match errors.is_empty() {
