@@ -194,7 +194,7 @@ impl Parts<'_> {
             Arc::clone(&self.catalogs),
             &spec,
             &PUBLIC,
-            vec![health::fragment(), records::openapi::batch_fragment()],
+            vec![health::fragment(), records::openapi::common_fragment()],
         )
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);

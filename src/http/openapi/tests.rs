@@ -112,7 +112,7 @@ fn names_that_are_taken_are_given_anew_and_unused_components_go() {
     let document =
         document(&raised(json!({}), json!({"Unused": {"type": "string"}})), [fragment("/a"), fragment("/b")]);
     let schemas = document.pointer("/components/schemas").unwrap().as_object().unwrap();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Problem", "ProblemError", "Thing", "ThingRecord"]);
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Problem", "ProblemCode", "ProblemError", "Thing", "ThingRecord"]);
     assert_eq!(
         document.pointer("/paths/~1b/get/responses/200/content/application~1json/schema"),
         Some(&reference("ThingRecord"))

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     example, parameters,
     paths::{Parts, Paths, answer},
+    shapes,
 };
 use crate::{access::Action, http::openapi::shared, records::LINES_MAX};
 
@@ -15,8 +16,8 @@ const LINES: &str = "application/x-ndjson";
 pub(super) fn import(paths: &Paths<'_>) -> Value {
     let mode = json!({
         "name": "mode", "in": "query",
-        "description": "What is done with a line whose id is in use: `create` rejects it, `upsert` replaces the record.",
-        "schema": {"type": "string", "enum": ["create", "upsert"], "default": "create"},
+        "description": "What is done with a line whose id is in use: `create`, the default, rejects it, `upsert` replaces the record.",
+        "schema": shapes::reference("ImportMode"),
     });
     let lines = format!("A record in each line, up to {LINES_MAX} of them.");
     let example = example::create(paths.collection).map(|line| format!("{line}\n"));
@@ -24,7 +25,7 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
         "What came of it.",
         &[],
         json!({"application/json": {
-            "schema": report(),
+            "schema": shapes::reference("ImportReport"),
             "example": {"imported": 2, "rejected": [{"line": 7, "reason": "there is a record \"a\" already"}]},
         }}),
     );
@@ -58,33 +59,11 @@ pub(super) fn export(paths: &Paths<'_>) -> Value {
     )
 }
 
+/// As `binary`, for clients then read and write lines as a stream of bytes; as text they would make one JSON string of them.
 fn text_lines(description: &str, example: Option<String>) -> Value {
-    let mut media = json!({"schema": {"type": "string", "description": description}});
+    let mut media = json!({"schema": {"type": "string", "format": "binary", "description": description}});
     if let (Some(media), Some(example)) = (media.as_object_mut(), example) {
         media.insert("example".into(), example.into());
     }
     json!({LINES: media})
-}
-
-fn report() -> Value {
-    json!({
-        "type": "object",
-        "required": ["imported", "rejected"],
-        "properties": {
-            "imported": {"type": "integer", "format": "int64", "minimum": 0, "description": "How many records were written."},
-            "rejected": {"type": "array", "description": "The lines that were not, and why.", "items": {
-                "type": "object",
-                "required": ["line", "reason"],
-                "properties": {
-                    "line": {"type": "integer", "format": "int64", "minimum": 1, "description": "Its number, from 1."},
-                    "reason": {"type": "string", "description": "Why, for people."},
-                    "errors": {
-                        "type": "array",
-                        "items": {"$ref": "#/components/schemas/ProblemError"},
-                        "description": "The failing fields, when it failed because of them.",
-                    },
-                },
-            }},
-        },
-    })
 }
