@@ -12,7 +12,8 @@ The API of this Stead server: users and sessions, collections, and the typed rec
 
 Sign in at `POST /api/v1/auth/login` and send the access token as `Authorization: Bearer …`. Every error is a \
 problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with a stable `code` and the `requestId` under \
-which the server's log knows the request. A record's `ETag` is its version; send it back as `If-Match` and nobody's \
+which the server's log knows the request; only a request whose head is too large for HTTP itself is answered 414 or 431 \
+without a body. A record's `ETag` is its version; send it back as `If-Match` and nobody's \
 change is overwritten unseen.";
 
 /// Raises the document of `OpenApiService::spec()`. Operations under `public` paths need no credentials.
