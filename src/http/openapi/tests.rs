@@ -76,7 +76,7 @@ fn an_operation_gets_the_errors_that_it_can_answer_and_keeps_its_own() {
     );
     assert_eq!(
         statuses(&document, "/paths/~1login/post"),
-        ["200", "400", "401", "409", "413", "415", "422", "429", "503"]
+        ["200", "400", "401", "403", "409", "413", "415", "422", "429", "503"]
     );
     assert_eq!(
         statuses(&document, "/paths/~1things~1{id}/delete"),
