@@ -199,7 +199,7 @@ impl Parts<'_> {
             Arc::clone(&self.catalogs),
             &spec,
             &PUBLIC,
-            vec![health::fragment(), records::openapi::batch_fragment(), records::openapi::archives()],
+            vec![health::fragment(), records::openapi::common_fragment(), records::openapi::archives()],
         )
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);

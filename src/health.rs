@@ -122,14 +122,14 @@ pub fn mount(route: Route, health: &Arc<Health>) -> Route {
 #[must_use]
 pub fn fragment() -> Fragment {
     let operations = [
-        ("live", "Is the process alive", "The process answers."),
-        ("ready", "Can requests be served", "The store can be read and written."),
-        ("startup", "Has the server started", "The server has started."),
+        ("live", "checkLiveness", "Is the process alive", "The process answers."),
+        ("ready", "checkReadiness", "Can requests be served", "The store can be read and written."),
+        ("startup", "checkStartup", "Has the server started", "The server has started."),
     ];
-    let operation = |(name, summary, description): (&str, &str, &str)| {
+    let operation = |(name, id, summary, description): (&str, &str, &str, &str)| {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Health" } } });
         let get = json!({
-            "operationId": format!("{name}Health"),
+            "operationId": id,
             "summary": summary,
             "description": "Anyone may call this.",
             "tags": ["Health"],
@@ -141,19 +141,22 @@ pub fn fragment() -> Fragment {
         });
         (format!("/health/{name}"), json!({ "get": get }))
     };
-    let check = json!({ "type": "object", "required": ["status", "latency"], "properties": {
-        "status": { "type": "string", "enum": ["ok", "unavailable"] },
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let status = json!({ "type": "string", "enum": ["ok", "unavailable"], "description": "Whether it is well." });
+    let check = json!({ "type": "object", "description": "One dependency.", "required": ["status", "latency"], "properties": {
+        "status": reference("HealthStatus"),
         "latency": { "type": "number", "description": "Milliseconds: of a read of the store, or of the writer's newest commit." },
     } });
     let health = json!({ "type": "object", "required": ["status", "checks", "version", "uptime"], "properties": {
-        "status": { "type": "string", "enum": ["ok", "unavailable"] },
-        "checks": { "type": "object", "additionalProperties": check },
+        "status": reference("HealthStatus"),
+        "checks": { "type": "object", "additionalProperties": reference("HealthCheck") },
         "version": { "type": "string" },
-        "uptime": { "type": "integer", "description": "Seconds." },
+        "uptime": { "type": "integer", "format": "int64", "description": "Seconds." },
     } });
+    let schemas = [("Health", health), ("HealthCheck", check), ("HealthStatus", status)];
     Fragment {
         paths: operations.into_iter().map(operation).collect(),
-        schemas: [("Health".to_owned(), health)].into_iter().collect(),
+        schemas: schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect(),
         tags: vec![Tag { name: "Health".into(), description: "Is the server alive, ready, started.".into() }],
     }
 }

@@ -64,7 +64,7 @@ impl LiveDocument {
         if let Some(made) = self.current.load_full().filter(|made| made.epoch == catalog.epoch) {
             return Ok(made);
         }
-        let fragments = records::openapi::fragments(&catalog).into_iter().chain(self.plain.iter().cloned());
+        let fragments = self.plain.iter().cloned().chain(records::openapi::fragments(&catalog));
         let document = openapi::document(&self.fixed, fragments);
         let json = serde_json::to_vec(&document).map_err(StoreError::corrupt)?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);

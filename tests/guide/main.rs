@@ -1,4 +1,5 @@
-//! What a newcomer meets: every command of the README, the document under public linters, and the pages in a browser.
+//! What a newcomer meets: every command of the README, the document under public linters and generators of
+//! clients, and the pages in a browser.
 //!
 //! These tests need tools besides cargo; `tests/run` installs them and names their folder in `TEST_TOOLS_DIR`. Without
 //! it, each test that needs a tool fails and says so: nothing is skipped.
@@ -6,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod browser;
+mod clients;
 mod document;
 mod readme;
 mod server;

@@ -1,13 +1,16 @@
 //! A server of the built binary on a folder of its own.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
 };
 
 /// The built binary.
 pub(crate) const STEAD: &str = env!("CARGO_BIN_EXE_stead");
+
+/// Collections that have every type and attribute that the document describes, and those of the music shop.
+pub(crate) const SCHEMAS: [&str; 2] = ["config/examples/chinook", "tests/guide/everything"];
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
@@ -53,7 +56,17 @@ impl Drop for Server {
 
 /// Runs the binary to its end and answers its standard output.
 pub(crate) fn stead(data: &Path, args: &[&str]) -> String {
-    let output = Command::new(STEAD).args(args).arg("--data").arg(data).output().unwrap();
+    stead_with(data, args, "")
+}
+
+/// The same, with a text on its standard input.
+pub(crate) fn stead_with(data: &Path, args: &[&str], input: &str) -> String {
+    let mut command = Command::new(STEAD);
+    command.args(args).arg("--data").arg(data);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "stead {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -12,8 +12,8 @@ The API of this Stead server: users and sessions, collections, and the typed rec
 
 Sign in at `POST /api/v1/auth/login` and send the access token as `Authorization: Bearer …`. Every error is a \
 problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with a stable `code` and the `requestId` under \
-which the server's log knows the request. A record's `ETag` is its version; send it back as `If-Match` and nobody's \
-change is overwritten unseen.";
+which the server's log knows the request; only a request whose head is too large is answered 414 or 431 without a body. A record's `ETag` is \
+its version; send it back as `If-Match` and nobody's change is overwritten unseen.";
 
 /// Raises the document of `OpenApiService::spec()`. Operations under `public` paths need no credentials.
 ///
@@ -130,11 +130,10 @@ struct Facts<'a> {
 impl Facts<'_> {
     fn errors(self) -> impl Iterator<Item = u16> {
         let has_path_parameter = self.path.contains('{');
-        let rows: [(bool, &[u16]); 7] = [
+        let rows: [(bool, &[u16]); 6] = [
             (self.body || self.query || has_path_parameter, &[400]),
-            // What is public and has a body may take credentials there.
-            (!self.public || self.body, &[401]),
-            (!self.public, &[403]),
+            // What is public and has a body may take credentials there, or a token that works once.
+            (!self.public || self.body, &[401, 403]),
             (has_path_parameter, &[404]),
             (self.conditional, &[412]),
             (self.body, &[409, 413, 415, 422]),

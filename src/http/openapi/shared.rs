@@ -7,7 +7,7 @@ use super::Object;
 use crate::kernel::Code;
 
 /// Names of schemas that a fragment may refer to and must not define.
-pub const SCHEMAS: [&str; 2] = ["Problem", "ProblemError"];
+pub const SCHEMAS: [&str; 3] = ["Problem", "ProblemCode", "ProblemError"];
 
 /// An error response that all operations share.
 struct Shared {
@@ -236,11 +236,7 @@ pub(super) fn schemas() -> Object {
             "type": {"type": "string", "description": "Always `about:blank`; `code` is what to branch on."},
             "title": {"type": "string", "description": "The phrase of the status."},
             "status": {"type": "integer", "format": "int32", "minimum": 400, "maximum": 599, "description": "The HTTP status."},
-            "code": {
-                "type": "string",
-                "enum": Code::ALL.iter().map(|code| code.wire()).collect::<Vec<_>>(),
-                "description": codes(),
-            },
+            "code": {"$ref": "#/components/schemas/ProblemCode"},
             "detail": {"type": "string", "description": "What is wrong and what would be right, for people."},
             "requestId": {"type": "string", "description": "The id under which the server's log knows the request."},
             "errors": {
@@ -263,8 +259,12 @@ pub(super) fn schemas() -> Object {
             "detail": {"type": "string", "description": "What is wrong and what would be right, for people."},
         },
     });
-    let [problem_name, error_name] = SCHEMAS.map(str::to_owned);
-    Object::from_iter([(problem_name, problem), (error_name, error)])
+    let code = json!({
+        "type": "string",
+        "enum": Code::ALL.iter().map(|code| code.wire()).collect::<Vec<_>>(),
+        "description": codes(),
+    });
+    SCHEMAS.into_iter().map(str::to_owned).zip([problem, code, error]).collect()
 }
 
 /// The table of codes, for people.

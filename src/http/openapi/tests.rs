@@ -76,7 +76,7 @@ fn an_operation_gets_the_errors_that_it_can_answer_and_keeps_its_own() {
     );
     assert_eq!(
         statuses(&document, "/paths/~1login/post"),
-        ["200", "400", "401", "409", "413", "415", "422", "429", "503"]
+        ["200", "400", "401", "403", "409", "413", "415", "422", "429", "503"]
     );
     assert_eq!(
         statuses(&document, "/paths/~1things~1{id}/delete"),
@@ -112,7 +112,7 @@ fn names_that_are_taken_are_given_anew_and_unused_components_go() {
     let document =
         document(&raised(json!({}), json!({"Unused": {"type": "string"}})), [fragment("/a"), fragment("/b")]);
     let schemas = document.pointer("/components/schemas").unwrap().as_object().unwrap();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Problem", "ProblemError", "Thing", "ThingRecord"]);
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Problem", "ProblemCode", "ProblemError", "Thing", "ThingRecord"]);
     assert_eq!(
         document.pointer("/paths/~1b/get/responses/200/content/application~1json/schema"),
         Some(&reference("ThingRecord"))

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     parameters::{self, query, visible},
     paths::{Parts, Paths, answer},
+    shapes,
     text::code_list,
 };
 use crate::{
@@ -24,7 +25,7 @@ pub(super) fn aggregate(paths: &Paths<'_>) -> Value {
     let groups = answer(
         "The groups that were asked for, one item each; without `group`, one item for all records.",
         &[],
-        json!({"application/json": {"schema": groups(), "example": example(paths.collection)}}),
+        json!({"application/json": {"schema": shapes::reference("AggregateResult"), "example": example(paths.collection)}}),
     );
     let errors = [400, 401, 403, 404, 429, 503];
     paths.operation(
@@ -126,37 +127,6 @@ fn example(collection: &Collection) -> Value {
         Some(_) => json!({"month": month, "count": count, "total": count * 4}),
     };
     json!({"items": [row("2026-01", 3), row("2026-02", 2)], "groups": 2})
-}
-
-fn groups() -> Value {
-    json!({
-        "type": "object",
-        "required": ["items", "groups"],
-        "properties": {
-            "items": {
-                "type": "array",
-                "maxItems": LIMIT_MAX,
-                "description": "The groups, each with its keys and aggregates by the names of their columns.",
-                "items": {"type": "object", "additionalProperties": column()},
-            },
-            "groups": {
-                "type": "integer",
-                "format": "int64",
-                "minimum": 0,
-                "description": "How many groups there are, those beyond the limit included.",
-            },
-        },
-    })
-}
-
-fn column() -> Value {
-    json!({
-        "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}],
-        "description": format!(
-            "Decimals, times and days are strings; so are units of time: {}.",
-            code_list(["2026", "2026-Q1", "2026-01", "2026-W05", "2026-01-31", "2026-01-31T09:00:00+01:00"].into_iter()),
-        ),
-    })
 }
 
 fn too_much() -> Value {

@@ -12,12 +12,13 @@ mod paths;
 mod pattern;
 mod relations;
 mod schema;
+mod shapes;
 #[cfg(test)]
 mod tests;
 mod text;
 mod transfer;
 
-pub use batch::batch_fragment;
+pub use batch::common_fragment;
 use names::{Name, Names};
 use paths::Paths;
 pub use transfer::archives;
@@ -44,17 +45,22 @@ fn describe(collection: &Collection, catalog: &Catalog, names: &Names) -> Fragme
     let name: &Name = &names.get(collection.number(), &collection.def.name);
     let relations = relations::of(collection, catalog, names);
     let schema = |suffix: &str| format!("{}{suffix}", name.schema);
-    let [record, create, update, list] = names::SUFFIXES.map(schema);
+    let [record, create, update, list, expand] = names::SUFFIXES.map(schema);
     let list_schema = schema::list(collection, &record);
     let description = collection.def.description.clone().filter(|text| !text.trim().is_empty());
+    let mut schemas = Object::from_iter([
+        (record, schema::record(collection, name, !relations.is_empty())),
+        (create, schema::create(collection, name)),
+        (update, schema::update(collection, name)),
+        (list, list_schema),
+    ]);
+    if !relations.is_empty() {
+        schemas.insert(expand, schema::expanded(&relations));
+    }
+    schemas.extend(schema::enums(collection, name));
     Fragment {
         paths: Paths { collection, name, relations: &relations }.items(),
-        schemas: Object::from_iter([
-            (record, schema::record(collection, &relations)),
-            (create, schema::create(collection)),
-            (update, schema::update(collection)),
-            (list, list_schema),
-        ]),
+        schemas,
         tags: vec![Tag {
             name: collection.def.name.clone(),
             description: description.unwrap_or_else(|| format!("Records of `{}`.", collection.def.name)),

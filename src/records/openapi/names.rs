@@ -3,20 +3,29 @@
 //! Client generators fold case and underscores, so names count as the same when they differ in these only. The older
 //! collection keeps the better name; so a new collection never changes the clients of those that are there.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use crate::{collections::Catalog, http::openapi::shared};
+use super::shapes;
+use crate::{
+    collections::{Catalog, Check, Collection},
+    http::openapi::shared,
+};
 
 /// What is appended to the name of a collection's schemas.
-pub(super) const SUFFIXES: [&str; 4] = ["", "Create", "Update", "List"];
+pub(super) const SUFFIXES: [&str; 5] = ["", "Create", "Update", "List", "Expand"];
 
 /// The names that stand for one collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// The first part of schema names: `MediaType`.
+    /// The first part of schema names, and the last part of the ids of operations on one record: `MediaType`.
     pub(super) schema: String,
-    /// The last part of operation ids: `MediaTypes`.
+    /// The last part of the ids of operations on many records: `MediaTypes`.
     pub(super) operation: String,
+    /// The schema of each enum field, by the field's name: `MediaTypeQuality`.
+    pub(super) enums: HashMap<String, String>,
 }
 
 /// The names of every collection, by number.
@@ -26,26 +35,39 @@ pub(super) struct Names(HashMap<u32, Name>);
 impl Names {
     /// Names for the collections of a catalog.
     pub(super) fn of(catalog: &Catalog) -> Self {
-        Self::assign(catalog.sorted().iter().map(|collection| (collection.number(), collection.def.name.as_str())))
+        let row = |collection: &Arc<Collection>| {
+            let enums = collection.fields.iter().filter(|field| matches!(field.check, Check::Enum(_)));
+            let enums = enums.map(|field| field.name.clone()).collect();
+            (collection.number(), collection.def.name.clone(), enums)
+        };
+        Self::assign(catalog.sorted().into_iter().map(row))
     }
 
     /// The names of the collection with this number and name.
     pub(super) fn get(&self, number: u32, name: &str) -> Name {
-        let own = || Name { schema: pascal_case(name), operation: pascal_case(name) };
+        let own = || Name { schema: pascal_case(name), operation: pascal_case(name), enums: HashMap::new() };
         self.0.get(&number).cloned().unwrap_or_else(own)
     }
 
-    fn assign<'n>(collections: impl Iterator<Item = (u32, &'n str)>) -> Self {
+    /// Names for collections that are told by number, name and names of enum fields.
+    fn assign(collections: impl Iterator<Item = (u32, String, Vec<String>)>) -> Self {
         let mut ordered: Vec<_> = collections.collect();
         ordered.sort_unstable();
-        let mut schemas: HashSet<String> = shared::SCHEMAS.iter().map(|name| name.to_lowercase()).collect();
+        let reserved = shared::SCHEMAS.iter().chain(&shapes::SCHEMAS);
+        let mut schemas: HashSet<String> = reserved.map(|name| name.to_lowercase()).collect();
         let mut operations: HashSet<String> = HashSet::new();
         let mut names = HashMap::new();
-        for (number, name) in ordered {
-            let full = pascal_case(name);
+        for (number, name, fields) in ordered {
+            let full = pascal_case(&name);
             let operation = claim(&mut operations, [full.clone()], &[""]);
             let schema = claim(&mut schemas, [singular(&full), full], &SUFFIXES);
-            names.insert(number, Name { schema, operation });
+            let mut enum_name = |field: String| {
+                let wanted = format!("{schema}{}", singular(&pascal_case(&field)));
+                let name = claim(&mut schemas, [wanted.clone(), format!("{wanted}Value")], &[""]);
+                (field, name)
+            };
+            let enums = fields.into_iter().map(&mut enum_name).collect();
+            names.insert(number, Name { schema, operation, enums });
         }
         Self(names)
     }
@@ -220,10 +242,11 @@ mod tests {
         }
     }
 
-    fn assigned(names: &[&str]) -> Vec<(String, String)> {
-        let numbered = || (1..).zip(names.iter().copied());
-        let assigned = Names::assign(numbered());
-        numbered().map(|(number, name)| assigned.get(number, name)).map(|name| (name.schema, name.operation)).collect()
+    fn assigned(names: &[&str]) -> Vec<(String, String, String)> {
+        let rows = (1..).zip(names).map(|(number, name)| (number, (*name).to_owned(), vec!["kind".to_owned()]));
+        let assigned = Names::assign(rows);
+        let named = (1..).zip(names).map(|(number, name)| assigned.get(number, name));
+        named.map(|name| (name.schema, name.operation, name.enums["kind"].clone())).collect()
     }
 
     #[test]
@@ -245,12 +268,18 @@ mod tests {
             "problemErrors",
             "category",
             "categories",
+            "geoPoints",
+            "import_reports",
+            "categoryKinds",
+            "media_type_expands",
         ];
         let assigned = assigned(&names);
-        let mut schemas = HashSet::from(["problem".to_owned(), "problemerror".to_owned()]);
+        let reserved = shared::SCHEMAS.iter().chain(&shapes::SCHEMAS);
+        let mut schemas: HashSet<String> = reserved.map(|name| name.to_lowercase()).collect();
         let mut operations = HashSet::new();
-        for (schema, operation) in assigned {
+        for (schema, operation, kind) in assigned {
             assert!(operations.insert(operation.to_lowercase()), "{operation}");
+            assert!(schemas.insert(kind.to_lowercase()), "{kind}");
             for suffix in SUFFIXES {
                 assert!(schemas.insert(format!("{schema}{suffix}").to_lowercase()), "{schema}{suffix}");
             }
@@ -260,9 +289,9 @@ mod tests {
     #[test]
     fn the_older_collection_keeps_its_name() {
         let old = assigned(&["media_types", "posts"]);
-        let new = assigned(&["media_types", "posts", "mediaTypes", "post", "Posts"]);
+        let new = assigned(&["media_types", "posts", "mediaTypes", "post", "Posts", "postKinds"]);
         assert_eq!(old, new[..2]);
-        assert_eq!(old[0], ("MediaType".into(), "MediaTypes".into()));
-        assert_eq!(new[2], ("MediaTypes".into(), "MediaTypes2".into()));
+        assert_eq!(old[0], ("MediaType".into(), "MediaTypes".into(), "MediaTypeKind".into()));
+        assert_eq!(new[2], ("MediaTypes".into(), "MediaTypes2".into(), "MediaTypesKind".into()));
     }
 }

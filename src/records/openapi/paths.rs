@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    aggregate::aggregate, example, history, names::Name, parameters, relations::Relation, text::code, transfer,
+    aggregate::aggregate, example, history, names::Name, parameters, relations::Relation, shapes, text::code, transfer,
 };
 use crate::{
     access::Action,
@@ -103,22 +103,15 @@ impl Paths<'_> {
 
     fn update_all(&self) -> Value {
         let body = self.body("Update", Some(example::update(self.collection)));
-        self.bulk("updateAll", "Change all records that match", Action::Update, body)
+        self.bulk("bulkUpdate", "Change all records that match", Action::Update, body)
     }
 
     fn delete_all(&self) -> Value {
-        self.bulk("deleteAll", "Delete all records that match", Action::Delete, Value::Null)
+        self.bulk("bulkDelete", "Delete all records that match", Action::Delete, Value::Null)
     }
 
     fn bulk(&self, verb: &str, summary: &str, action: Action, body: Value) -> Value {
-        let schema = json!({
-            "type": "object",
-            "required": ["matched", "dryRun"],
-            "properties": {
-                "matched": {"type": "integer", "format": "int64", "minimum": 0, "description": "How many records matched."},
-                "dryRun": {"type": "boolean", "description": "Whether they were only counted."},
-            },
-        });
+        let schema = shapes::reference("BulkResult");
         let example = json!({"matched": 3, "dryRun": false});
         let success = answer("How many.", &[], json!({"application/json": {"schema": schema, "example": example}}));
         let errors = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503];
@@ -198,7 +191,7 @@ impl Paths<'_> {
         let name = &self.collection.def.name;
         let mut operation = Object::from_iter([
             ("tags".to_owned(), json!([name])),
-            ("operationId".to_owned(), format!("{verb}{}", self.name.operation).into()),
+            ("operationId".to_owned(), format!("{verb}{}", self.subject(verb)).into()),
             ("summary".to_owned(), format!("{summary} of {name}").into()),
             ("description".to_owned(), format!("{}{}", note(verb), self.access(action)).into()),
         ]);
@@ -209,6 +202,14 @@ impl Paths<'_> {
         }
         operation.insert("responses".into(), parts.responses);
         operation.into()
+    }
+
+    /// What the id of an operation says it is about: `Track` or `Tracks`. No verb begins with another, so no two ids agree.
+    fn subject(&self, verb: &str) -> &str {
+        match verb {
+            "create" | "read" | "replace" | "update" | "delete" | "upsert" => &self.name.schema,
+            _ => &self.name.operation,
+        }
     }
 
     /// Who may call it.
@@ -241,7 +242,7 @@ impl Paths<'_> {
     }
 
     fn content(&self, suffix: &str, example: Option<Value>) -> Value {
-        let mut media = json!({"schema": {"$ref": format!("#/components/schemas/{}{suffix}", self.name.schema)}});
+        let mut media = json!({"schema": shapes::reference(&format!("{}{suffix}", self.name.schema))});
         if let (Some(media), Some(example)) = (media.as_object_mut(), example) {
             media.insert("example".into(), example);
         }
@@ -269,7 +270,7 @@ fn note(verb: &str) -> String {
             "The record that agrees in the fields `by` is changed as an update does, which takes the permission or rule of \
              an update; when there is none, it is made. "
         }
-        "updateAll" | "deleteAll" => "In one transaction, all or none; up to 10,000 records. ",
+        "bulkUpdate" | "bulkDelete" => "In one transaction, all or none; up to 10,000 records. ",
         "aggregate" => "Where an index tells all that is asked, no record is read. ",
         "import" => return transfer::import_note(),
         "export" => "All records in one consistent state, as a stream. ",

@@ -4,13 +4,14 @@ use std::fmt::{Display, Write as _};
 
 use serde_json::{Value, json};
 
-use super::{pattern, relations::Relation, text::code};
+use super::{names::Name, pattern, relations::Relation, shapes, text::code};
 use crate::{
     collections::{Check, Collection, Field, FieldDef, Format, OnDelete, Range},
     http::openapi::Object,
     kernel::RecordId,
 };
 
+const EXPAND: &str = "The records that relations lead to, as far as you may see them; only with `expand`.";
 const SLUG: &str = "^[a-z0-9]+(?:-[a-z0-9]+)*$";
 const DECIMAL: &str = r"^-?[0-9]+(?:\.[0-9]+)?$";
 const ID: &str = "^[A-Za-z0-9._~-]+$";
@@ -21,7 +22,7 @@ pub(super) fn fields(collection: &Collection) -> impl Iterator<Item = (&FieldDef
 }
 
 /// A record as the server shows it.
-pub(super) fn record(collection: &Collection, relations: &[Relation]) -> Value {
+pub(super) fn record(collection: &Collection, name: &Name, has_relations: bool) -> Value {
     let mut properties = Object::from_iter([
         ("id".to_owned(), described(id(), "The record's id.")),
         ("createdAt".to_owned(), described(date_time(), "When it was made.")),
@@ -32,15 +33,15 @@ pub(super) fn record(collection: &Collection, relations: &[Relation]) -> Value {
         ),
     ]);
     let visible = fields(collection).filter(|(_, field)| !field.hidden);
-    properties.extend(visible.map(|(def, field)| (field.name.clone(), property(def, field, true))));
+    properties.extend(visible.map(|(def, field)| (field.name.clone(), property(def, field, name, true))));
     // A field with a rule of its own is not in every record.
     let ruled = |name: &str| {
         let mut defs = collection.def.fields.iter();
         defs.any(|def| def.name == name && def.rules.as_ref().is_some_and(|rules| rules.read.is_some()))
     };
     let required: Vec<_> = properties.keys().filter(|name| !ruled(name)).cloned().collect();
-    if !relations.is_empty() {
-        properties.insert("expand".into(), expanded(relations));
+    if has_relations {
+        properties.insert("expand".into(), shapes::described(&format!("{}Expand", name.schema), EXPAND));
     }
     json!({
         "type": "object",
@@ -51,9 +52,9 @@ pub(super) fn record(collection: &Collection, relations: &[Relation]) -> Value {
 }
 
 /// The records that relations lead to.
-fn expanded(relations: &[Relation]) -> Value {
+pub(super) fn expanded(relations: &[Relation]) -> Value {
     let member = |relation: &Relation| {
-        let one = json!({"$ref": format!("#/components/schemas/{}", relation.schema)});
+        let one = shapes::reference(&relation.schema);
         let schema = match relation.many {
             true => json!({"type": "array", "items": one}),
             false => json!({"anyOf": [one, {"type": "null"}]}),
@@ -62,18 +63,18 @@ fn expanded(relations: &[Relation]) -> Value {
     };
     json!({
         "type": "object",
-        "description": "The records that relations lead to, as far as you may see them; only with `expand`.",
+        "description": EXPAND,
         "properties": relations.iter().map(member).collect::<Object>(),
     })
 }
 
 /// The body that makes a record, or replaces all of one.
-pub(super) fn create(collection: &Collection) -> Value {
+pub(super) fn create(collection: &Collection, name: &Name) -> Value {
     let given = "The record's id; the server makes one when there is none. It never changes.";
     let mut properties = Object::from_iter([("id".to_owned(), described(id(), given))]);
     let mut required = Vec::new();
     for (def, field) in fields(collection) {
-        let mut schema = property(def, field, false);
+        let mut schema = property(def, field, name, false);
         if field.required && !field.has_default {
             required.push(field.name.clone());
         } else if field.default != "null" {
@@ -96,8 +97,8 @@ fn note_default(schema: &mut Value, default: &str) {
 }
 
 /// The body that changes some fields.
-pub(super) fn update(collection: &Collection) -> Value {
-    let properties = fields(collection).map(|(def, field)| (field.name.clone(), property(def, field, false)));
+pub(super) fn update(collection: &Collection, name: &Name) -> Value {
+    let properties = fields(collection).map(|(def, field)| (field.name.clone(), property(def, field, name, false)));
     input(properties.collect(), about(collection, "Some fields of a record of"))
 }
 
@@ -108,7 +109,7 @@ pub(super) fn list(collection: &Collection, record: &str) -> Value {
         "description": about(collection, "A page of records of"),
         "required": ["items", "nextCursor"],
         "properties": {
-            "items": {"type": "array", "items": {"$ref": format!("#/components/schemas/{record}")}},
+            "items": {"type": "array", "items": shapes::reference(record)},
             "nextCursor": {
                 "type": ["string", "null"],
                 "description": "The `cursor` of the next page; null on the last one.",
@@ -121,27 +122,7 @@ pub(super) fn list(collection: &Collection, record: &str) -> Value {
                 "type": "integer", "format": "int64", "minimum": 0,
                 "description": "How many records match in all; only with `total=true`.",
             },
-            "explain": {
-                "type": "object",
-                "description": "How the records were found; only with `explain=true`.",
-                "required": ["plan", "indexes", "ranges", "ordered", "filtered", "examined", "milliseconds"],
-                "properties": {
-                    "plan": {
-                        "type": "string", "enum": ["records", "index", "union", "intersection"],
-                        "description": "By what records were found: by id or one after the other, along an index, along several \
-                                        for alternatives, or along one as far as another one agrees.",
-                    },
-                    "indexes": {
-                        "type": "array", "items": {"type": "array", "items": {"type": "string"}},
-                        "description": "The fields of each index that served.",
-                    },
-                    "ranges": {"type": "integer", "description": "How many ranges of keys were read."},
-                    "ordered": {"type": "boolean", "description": "Whether the index gave the wanted order."},
-                    "filtered": {"type": "boolean", "description": "Whether records were looked at one by one."},
-                    "examined": {"type": "integer", "description": "How many records and index entries were read."},
-                    "milliseconds": {"type": "number", "description": "How long it took to find the page."},
-                },
-            },
+            "explain": shapes::described("QueryExplanation", "How they were found; only with `explain=true`."),
         },
     })
 }
@@ -174,8 +155,8 @@ fn date_time() -> Value {
 }
 
 /// The schema of a field's values, in an answer (`shown`) or in a body.
-fn property(def: &FieldDef, field: &Field, shown: bool) -> Value {
-    let mut schema = one(def, field);
+fn property(def: &FieldDef, field: &Field, name: &Name, shown: bool) -> Value {
+    let mut schema = one(def, field, name);
     if let Some((min, max)) = field.many {
         schema = json!({"type": "array", "items": schema, "maxItems": max, "uniqueItems": true});
         if let (Some(schema), true) = (schema.as_object_mut(), min > 0) {
@@ -197,7 +178,7 @@ fn property(def: &FieldDef, field: &Field, shown: bool) -> Value {
 }
 
 fn nullable(mut schema: Value) -> Value {
-    if schema.get("enum").is_some() {
+    if schema.get("$ref").is_some() {
         return json!({"anyOf": [schema, {"type": "null"}]});
     }
     if let Some(kind) = schema.get_mut("type") {
@@ -207,7 +188,7 @@ fn nullable(mut schema: Value) -> Value {
 }
 
 /// The schema of one value, null aside.
-fn one(def: &FieldDef, field: &Field) -> Value {
+fn one(def: &FieldDef, field: &Field, name: &Name) -> Value {
     match &field.check {
         Check::Text { min, max, format, .. } => text(def, *min, *max, *format),
         Check::Integer(range) => ranged(json!({"type": "integer", "format": "int64"}), range),
@@ -217,18 +198,27 @@ fn one(def: &FieldDef, field: &Field) -> Value {
         Check::DateTime(_) => date_time(),
         Check::Date(_) => json!({"type": "string", "format": "date"}),
         Check::Json(_) => json!({}),
-        Check::Enum(_) => json!({"type": "string", "enum": def.values}),
+        Check::Enum(_) => match name.enums.get(&field.name) {
+            Some(name) => shapes::reference(name),
+            None => choice(def),
+        },
         Check::Relation { .. } | Check::File => id(),
-        Check::GeoPoint => json!({
-            "type": "object",
-            "required": ["lat", "lon"],
-            "properties": {
-                "lat": {"type": "number", "format": "double", "minimum": -90, "maximum": 90},
-                "lon": {"type": "number", "format": "double", "minimum": -180, "maximum": 180},
-            },
-            "additionalProperties": false,
-        }),
+        Check::GeoPoint => shapes::reference("GeoPoint"),
     }
+}
+
+/// The values of an enum field.
+fn choice(def: &FieldDef) -> Value {
+    json!({"type": "string", "enum": def.values})
+}
+
+/// The schemas of the enum fields, by their names.
+pub(super) fn enums(collection: &Collection, name: &Name) -> Object {
+    let named = |def: &FieldDef| {
+        let description = format!("The values of `{}` of `{}`.", def.name, collection.def.name);
+        Some((name.enums.get(&def.name)?.clone(), described(choice(def), &description)))
+    };
+    collection.def.fields.iter().filter_map(named).collect()
 }
 
 fn text(def: &FieldDef, min: u64, max: u64, format: Option<Format>) -> Value {
@@ -293,8 +283,7 @@ fn describe(def: &FieldDef, field: &Field) -> String {
             say(&format_args!("{each} of `{collection}`. {}", fate(*on_delete, field.many.is_some())));
         }
         Check::File => say(&if field.many.is_some() { "Ids of files." } else { "The id of a file." }),
-        Check::GeoPoint => say(&"A place on Earth, in degrees."),
-        Check::Integer(_) | Check::Number(_) | Check::Boolean | Check::Enum(_) => {}
+        Check::Integer(_) | Check::Number(_) | Check::Boolean | Check::Enum(_) | Check::GeoPoint => {}
     }
     if def.unique {
         let gap = if text.is_empty() { "" } else { " " };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     example, parameters,
     paths::{Parts, Paths, answer},
+    shapes,
 };
 use crate::{
     access::Action,
@@ -18,8 +19,8 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
     let parameters = json!([
         one_of(
             "mode",
-            "What is done with a record whose id is in use: `create` rejects it, `upsert` replaces it.",
-            json!({"type": "string", "enum": ["create", "upsert"], "default": "create"}),
+            "What is done with a record whose id is in use: `create`, the default, rejects it, `upsert` replaces it.",
+            shapes::reference("ImportMode"),
         ),
         flag(
             "dryRun",
@@ -55,7 +56,7 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
     let told = "Reports, one in each line, each with the totals so far and what was rejected since the one before. \
                 The last one has `complete`.";
     let content = json!({
-        "application/json": {"schema": report(), "example": example},
+        "application/json": {"schema": shapes::reference("ImportReport"), "example": example},
         Format::Jsonl.media_type(): text(told, Some(format!("{example}\n"))),
     });
     let cut = shared::problem_of(
@@ -161,8 +162,10 @@ fn flag(name: &str, description: &str) -> Value {
     one_of(name, description, json!({"type": "boolean", "default": false}))
 }
 
+/// As `binary`, for clients then read and write lines as a stream of bytes; as text they would make one JSON string of them.
 fn text(description: &str, example: Option<String>) -> Value {
-    with_example(json!({"schema": {"type": "string", "description": description}}), example.map(Value::from))
+    let schema = json!({"type": "string", "format": "binary", "description": description});
+    with_example(json!({"schema": schema}), example.map(Value::from))
 }
 
 fn with_example(mut media: Value, example: Option<Value>) -> Value {
@@ -170,45 +173,4 @@ fn with_example(mut media: Value, example: Option<Value>) -> Value {
         media.insert("example".into(), example);
     }
     media
-}
-
-fn report() -> Value {
-    let count =
-        |description: &str| json!({"type": "integer", "format": "int64", "minimum": 0, "description": description});
-    json!({
-        "type": "object",
-        "required": ["processed", "imported", "rejectedCount", "rejected"],
-        "properties": {
-            "processed": count("How many records were looked at."),
-            "imported": count("How many of them were written; in a dry run, would have been."),
-            "rejectedCount": count("How many were not."),
-            "rejected": {"type": "array", "description": "Those that were not, and why.", "items": {
-                "type": "object",
-                "required": ["line", "reason"],
-                "properties": {
-                    "line": {
-                        "type": "integer", "format": "int64", "minimum": 1,
-                        "description": "The number of its line, or of the element of an array, from 1.",
-                    },
-                    "reason": {"type": "string", "description": "Why, for people."},
-                    "errors": {
-                        "type": "array",
-                        "items": {"$ref": "#/components/schemas/ProblemError"},
-                        "description": "The failing fields, when it failed because of them.",
-                    },
-                },
-            }},
-            "dryRun": {"type": "boolean", "description": "True when nothing was written."},
-            "complete": {"type": "boolean", "description": "Whether the whole body was read; absent while it goes on."},
-            "error": {
-                "type": "object",
-                "required": ["code", "detail"],
-                "properties": {
-                    "code": {"type": "string", "description": "The `code` that a problem would have."},
-                    "detail": {"type": "string", "description": "What is wrong, for people."},
-                },
-                "description": "Why the import went no further.",
-            },
-        },
-    })
 }

@@ -23,6 +23,9 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
             },
             "enum" => operand.as_array().unwrap().contains(value),
             "anyOf" => operand.as_array().unwrap().iter().any(|variant| fits(document, variant, value).is_ok()),
+            "oneOf" => {
+                operand.as_array().unwrap().iter().filter(|variant| fits(document, variant, value).is_ok()).count() == 1
+            }
             "allOf" => operand.as_array().unwrap().iter().all(|part| fits(document, part, value).is_ok()),
             "pattern" => {
                 let pattern = regex::Regex::new(operand.as_str().unwrap()).unwrap();
