@@ -1,6 +1,6 @@
 //! Many records at once, in and out, as streams: whatever their number, memory holds one chunk.
 //!
-//! An [import](intake) finds records in a body as it comes ([`split`], [`csv`]), and [writes](write) a chunk of them with
+//! An [import](intake) finds records in a body as it comes ([`split`], [`csv`]), and [writes](mod@write) a chunk of them with
 //! one commit before it reads on; [a dry run](dry) undoes each. An [export] and an [archive] are made from one snapshot,
 //! a chunk whenever the client has taken the last one.
 
