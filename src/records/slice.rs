@@ -1,12 +1,13 @@
-//! The few values that a filter reads of each record in a range, kept so that another total over the same range fetches
-//! no record.
+//! What totals leave behind for later ones over the same range: how many records it has; where the filter asks for more than
+//! the range guarantees, the few values that it reads of each, so that another filter fetches no record.
 //!
-//! A slice is the truth of one seq. It is brought to a later one by the changes that the log has in between, and never
-//! used for an earlier one, so what it counts is exact. Not here: when a total is asked for, and which range serves it.
+//! Both are the truth of one seq. They are brought to a later one by the changes that the log has in between, and never used
+//! for an earlier one, so what they tell is exact. Not here: when a total is asked for, and which range serves it.
 
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 use moka::sync::Cache;
+use serde_json::value::RawValue;
 
 use super::{
     RecordError,
@@ -22,6 +23,8 @@ use crate::{
 
 /// The most memory that all slices take.
 const BYTES_MAX: u64 = 16 << 20;
+/// The most tallies that are remembered.
+const TALLIES_MAX: u64 = 4_096;
 /// The most records of one slice.
 const ROWS_MAX: usize = 20_000;
 /// The longest text of the values of one record.
@@ -50,16 +53,26 @@ struct Slice {
     rows: HashMap<Box<str>, Box<str>>,
 }
 
-/// The slices that were read, within bounds.
+/// How many records a range has at one seq.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    seq: u64,
+    collection_seq: u64,
+    count: u64,
+}
+
+/// The slices and tallies that were made, within bounds.
 #[derive(Clone, Debug)]
 pub(super) struct Slices {
     cache: Cache<Key, Arc<Slice>>,
+    tallies: Cache<Key, Tally>,
 }
 
 impl Default for Slices {
     fn default() -> Self {
         let weigh = |_: &Key, slice: &Arc<Slice>| u32::try_from(slice.bytes()).unwrap_or(u32::MAX);
-        Self { cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).build() }
+        let cache = Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).build();
+        Self { cache, tallies: Cache::new(TALLIES_MAX) }
     }
 }
 
@@ -75,6 +88,9 @@ impl Slices {
             ranges: plan.ranges.clone(),
             slots: range.slots.clone(),
         };
+        if plan.residual == Expr::Constant(true) {
+            return self.tally(run, &range, key).map(Some);
+        }
         let current = snapshot.collection_seq(collection.number());
         let known = self.cache.get(&key);
         let slice = match known.filter(|slice| slice.seq <= snapshot.seq()) {
@@ -91,6 +107,21 @@ impl Slices {
             self.cache.insert(key, slice);
         }
         Ok(Some(count))
+    }
+
+    /// How many records a range has that guarantees the filter.
+    fn tally(&self, run: &mut Run<'_>, range: &Range<'_>, key: Key) -> Result<u64, RecordError> {
+        let snapshot = run.snapshot;
+        let (seq, collection_seq) = (snapshot.seq(), snapshot.collection_seq(key.collection));
+        let known = self.tallies.get(&key).filter(|tally| tally.seq <= seq);
+        let count = match known {
+            Some(tally) if tally.collection_seq == collection_seq => Some(tally.count),
+            Some(tally) => range.recount(tally, snapshot)?,
+            None => None,
+        };
+        let count = count.map_or_else(|| run.count(), Ok)?;
+        self.tallies.insert(key, Tally { seq, collection_seq, count });
+        Ok(count)
     }
 }
 
@@ -126,12 +157,10 @@ impl<'r> Range<'r> {
             Path::Index(at) => Some(collection.indexes.get(*at).filter(|index| !index.many)?),
         };
         let slots = slots_read(&plan.residual);
-        let sliceable = is_local(&plan.residual)
-            && plan.within.is_none()
-            && !collection.def.rewriting
-            && plan.residual != Expr::Constant(true)
-            && !slots.is_empty();
-        sliceable.then_some(Self { collection, ranges: &plan.ranges, index, slots })
+        let counts = plan.residual == Expr::Constant(true);
+        let local = is_local(&plan.residual) && plan.within.is_none();
+        let useful = local && !collection.def.rewriting && (counts || !slots.is_empty());
+        useful.then_some(Self { collection, ranges: &plan.ranges, index, slots })
     }
 
     /// Reads all records of the range; nothing when they are too many, or their values too long.
@@ -180,6 +209,26 @@ impl<'r> Range<'r> {
         advanced.seq = snapshot.seq();
         advanced.collection_seq = snapshot.collection_seq(self.collection.number());
         Ok(fits.then_some(advanced))
+    }
+
+    /// A tally at the seq of a later snapshot; nothing when too much changed.
+    fn recount(&self, tally: Tally, snapshot: &Snapshot) -> Result<Option<u64>, RecordError> {
+        if snapshot.seq() - tally.seq > CHANGES_MAX {
+            return Ok(None);
+        }
+        let mut count = tally.count;
+        log::read::<RecordError>(snapshot, tally.seq, &mut |entry| {
+            if entry.entity == "records" && entry.collection == self.collection.number() {
+                let holds = |text: &Option<Box<RawValue>>| -> Result<bool, RecordError> {
+                    let Some(text) = text else { return Ok(false) };
+                    Ok(self.holds(&Slots::read(self.collection, text.get().as_bytes())?, &entry.id))
+                };
+                let (before, after) = (holds(&entry.old)?, holds(&entry.new)?);
+                count = (count + u64::from(after)).saturating_sub(u64::from(before));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(count))
     }
 
     /// Whether a record is in the range.

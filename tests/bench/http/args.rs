@@ -65,8 +65,10 @@ pub(crate) enum Workload {
     Pipeline,
     /// One record by id.
     Read,
-    /// Thirty records of a category above a number of views, newest first.
+    /// Thirty records of a category above a number of views, newest first, of a query that was never asked before.
     List,
+    /// The same, of queries that are asked again while nothing is written.
+    ListAgain,
     /// The same with the total, of a query that was never asked before.
     ListTotal,
     /// The same with the total, of queries that are asked again while nothing is written.
@@ -85,6 +87,8 @@ pub(crate) enum Workload {
     Aggregate,
     /// Opt-in: counts and sums by a field without an index, over one connection: every record is read.
     AggregateRead,
+    /// Opt-in: ratios over one connection: deep pages, totals, expansions, batches. Take --records 1000000 --categories 3.
+    Ratios,
     /// Opt-in: import of 1,000,000 records, with peak memory.
     ImportMillion,
     /// Opt-in: from spawn to ready after kill -9, idle and under load.
@@ -93,7 +97,7 @@ pub(crate) enum Workload {
 
 impl Workload {
     const fn opt_in(self) -> bool {
-        matches!(self, Self::Aggregate | Self::AggregateRead | Self::ImportMillion | Self::Kill9Start)
+        matches!(self, Self::Aggregate | Self::AggregateRead | Self::Ratios | Self::ImportMillion | Self::Kill9Start)
     }
 
     /// Whether it runs over one connection, for what one request takes is the question.

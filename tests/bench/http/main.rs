@@ -16,6 +16,7 @@ mod histogram;
 mod load;
 mod pocketbase;
 mod process;
+mod ratios;
 mod report;
 mod requests;
 mod stead;
@@ -91,6 +92,12 @@ async fn measure_system<S: System>(
             storage::measure_start(system, dir, report).await?;
         }
         requests::measure_system(system, options, dir, report).await?;
+        if options.wants(Workload::Ratios) && S::AGGREGATE.is_some() {
+            let server = system.serve(dir).await?;
+            let token = system.sign_in(server.addr).await?;
+            ratios::measure::<S>(&server, &token, options, report).await?;
+            server.process.stop().await?;
+        }
         remove(dir)?;
     }
     if options.wants(Workload::ImportMillion) {

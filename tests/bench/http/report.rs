@@ -12,6 +12,7 @@ pub(crate) struct Report {
     requests: Vec<Row>,
     imports: Vec<String>,
     starts: Vec<String>,
+    ratios: Vec<String>,
     failures: Vec<String>,
     /// CPU time per request of the bare handler, in µs, each time that it was measured.
     bare_us: Vec<f64>,
@@ -76,6 +77,14 @@ impl Report {
         self.imports.push(line);
     }
 
+    /// A row of the table of ratios: the medians of two kinds of request.
+    pub(crate) fn ratio(&mut self, what: &str, (base, other): (Duration, Duration)) {
+        let ratio = other.as_secs_f64() / base.as_secs_f64();
+        let line = format!("| {what} | {:.3} | {:.3} | {ratio:.2} |", millis(base), millis(other));
+        eprintln!("{line}");
+        self.ratios.push(line);
+    }
+
     /// A row of the start table.
     pub(crate) fn start(&mut self, system: &str, situation: &str, ready: Duration, pss_kib: Option<u64>) {
         let line = format!("| {system} | {situation} | {:.0} | {} |", millis(ready), pss_kib.map_or("".into(), mib));
@@ -97,6 +106,7 @@ impl fmt::Display for Report {
         table(f, imports, &self.imports)?;
         let starts = "| system | start | ready ms | idle PSS MiB |\n|---|---|--:|--:|";
         table(f, starts, &self.starts)?;
+        table(f, "| pair | base ms | other ms | other ÷ base |\n|---|--:|--:|--:|", &self.ratios)?;
         self.failures.iter().try_for_each(|failure| writeln!(f, "**{failure}**"))
     }
 }

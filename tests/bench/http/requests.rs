@@ -61,8 +61,11 @@ pub(crate) async fn measure_system<S: System>(
     dir: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    use Workload::{Aggregate, AggregateRead, Create, Latency, List, ListTotal, ListTotalAgain, Patch, Pipeline, Read};
-    let rows = [Pipeline, Read, List, ListTotal, ListTotalAgain, Aggregate, AggregateRead, Patch, Create, Latency];
+    use Workload::{
+        Aggregate, AggregateRead, Create, Latency, List, ListAgain, ListTotal, ListTotalAgain, Patch, Pipeline, Read,
+    };
+    let rows =
+        [Pipeline, Read, List, ListAgain, ListTotal, ListTotalAgain, Aggregate, AggregateRead, Patch, Create, Latency];
     let has = |workload| S::AGGREGATE.is_some() || !matches!(workload, Aggregate | AggregateRead);
     let wanted: Vec<_> = rows.into_iter().filter(|row| options.wants(*row) && has(*row)).collect();
     if wanted.is_empty() {
@@ -125,8 +128,11 @@ impl Row {
     fn plan<S: System>(&self, system: &S, workload: Workload) -> (&'static str, Maker) {
         match workload {
             Workload::Read => ("read by id", self.read()),
-            Workload::List => ("list, indexed filter and sort, limit 30", self.list(system, false)),
-            Workload::ListTotal => ("the same with the total, a new filter each time", self.list_anew(system)),
+            Workload::List => {
+                ("list, indexed filter and sort, limit 30, a new filter each time", self.list_anew(system, false))
+            }
+            Workload::ListAgain => ("the same, asked again", self.list(system, false)),
+            Workload::ListTotal => ("the same with the total, a new filter each time", self.list_anew(system, true)),
             Workload::ListTotalAgain => ("the same with the total, asked again", self.list(system, true)),
             Workload::Aggregate => ("count by an indexed field, one connection", self.aggregate::<S>(BY_CATEGORY)),
             Workload::AggregateRead => {
@@ -142,7 +148,7 @@ impl Row {
     /// A row that measures the wrong answer measures nothing.
     async fn check<S: System>(&self, system: &S, workload: Workload, addr: SocketAddr) -> anyhow::Result<()> {
         let total = matches!(workload, Workload::ListTotal | Workload::ListTotalAgain);
-        if total || workload == Workload::List {
+        if total || matches!(workload, Workload::List | Workload::ListAgain) {
             let query = ListQuery { category: 7 % self.categories, views: VIEWS_MEDIAN, total };
             let list = call(addr, "GET", &system.list_path(query), &authorization_only(&self.headers), "").await?;
             let items = list.get("items").and_then(|items| items.as_array()).context("a list's items")?.len() as u64;
@@ -190,9 +196,9 @@ impl Row {
     }
 
     /// Each request asks for another number of views, so that no earlier answer helps.
-    fn list_anew<S: System>(&self, system: &S) -> Maker {
+    fn list_anew<S: System>(&self, system: &S, total: bool) -> Maker {
         const PLACE: u64 = 987_654_321;
-        let query = |category| system.list_path(ListQuery { category, views: PLACE, total: true });
+        let query = |category| system.list_path(ListQuery { category, views: PLACE, total });
         let paths: Vec<String> = (0..self.categories).map(query).collect();
         let headers = Rc::clone(&self.headers);
         Rc::new(move |n, out| {
