@@ -35,22 +35,13 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
         flag("progress", "Whether to answer at once and tell after each commit how far the import is, in JSON lines."),
     ]);
     let made = example::create(paths.collection);
-    let body = json!({
-        Format::Jsonl.media_type(): text("A record in each line.", made.as_ref().map(|made| format!("{made}\n"))),
-        Format::Json.media_type(): with_example(
-            json!({"schema": {
-                "type": "array",
-                "items": {"$ref": format!("#/components/schemas/{}Create", paths.name.schema)},
-                "description": "Records; read one by one, however many they are.",
-            }}),
-            made.map(|made| json!([made])),
-        ),
-        Format::Csv.media_type(): text(
-            "The first row names the fields. An empty cell says nothing, an empty cell in quotes is an empty text; \
-             lists and JSON are cells of JSON text.",
-            None,
-        ),
-    });
+    // One media type, for generators make one function of one; what the others are is said in words.
+    let body = json!({Format::Jsonl.media_type(): text(
+        "A record in each line. With `application/json` an array of records, read one by one, however many they are. With \
+         `text/csv` a first row that names the fields; an empty cell says nothing, an empty cell in quotes is an empty text, \
+         lists and JSON are cells of JSON text.",
+        made.map(|made| format!("{made}\n")),
+    )});
     let refused = json!({"line": 7, "reason": "there is a record \"a\" already"});
     let example = json!({"processed": 3, "imported": 2, "rejectedCount": 1, "rejected": [refused], "complete": true});
     let told = "Reports, one in each line, each with the totals so far and what was rejected since the one before. \

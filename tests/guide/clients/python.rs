@@ -6,7 +6,7 @@ use super::{Shop, here, run};
 use crate::tools;
 
 /// JSON lines are no media type that the generator knows, so it is told that they are bytes.
-const CONFIG: &str = "content_type_overrides:\n  application/x-ndjson: application/octet-stream\n";
+const CONFIG: &str = "content_type_overrides:\n  application/x-ndjson: application/octet-stream\n  application/x-tar: application/octet-stream\n";
 
 #[test]
 fn python_is_content() {

@@ -190,11 +190,11 @@ async fn many_at_once(client: &Configuration, track: &str) -> Result<(), Failure
 async fn in_lines(client: &Configuration) -> Result<(), Failure> {
     let file = std::env::temp_dir().join(format!("stead-client-{}.jsonl", std::process::id()));
     fs::write(&file, "{\"id\": \"x\", \"name\": \"X\"}\n{\"id\": \"x\"}\n")?;
-    let report = artists_api::import_artists(client, file.clone(), None).await;
+    let report = artists_api::import_artists(client, file.clone(), None, None, None, None).await;
     fs::remove_file(file)?;
     let report = report?;
     assert_eq!((report.imported, report.rejected.iter().map(|line| line.line).collect::<Vec<_>>()), (1, vec![2]));
-    let lines = artists_api::export_artists(client, Some("id = \"x\"")).await?.text().await?;
+    let lines = artists_api::export_artists(client, Some("id = \"x\""), None, None).await?.text().await?;
     assert!(lines.contains("\"name\":\"X\""), "{lines}");
     Ok(())
 }
