@@ -7,6 +7,7 @@ use super::{
     field::{Check, Field},
     model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
     scope::{RecordScope, Schemas},
+    view::{self, CheckView},
 };
 use crate::{expr, kernel::FieldError};
 
@@ -50,6 +51,7 @@ pub(super) fn check(
     def: &CollectionDef,
     indexes: &[IndexInput],
     catalog: &Catalog,
+    views: &dyn CheckView,
 ) -> Result<(Vec<Field>, Vec<WantedIndex>), CollectionError> {
     let mut errors = Vec::new();
     check_name(def, catalog, &mut errors);
@@ -60,12 +62,20 @@ pub(super) fn check(
             format_args!("must have at most {DESCRIPTION_MAX} characters"),
         ));
     }
+    if let Some(view) = &def.view {
+        errors.extend(view::faults(def, view, catalog, views));
+        if !indexes.is_empty() {
+            errors.push(FieldError::at("indexes", "invalid", "a view is served by indexes of the collection that it reads"));
+        }
+        return if errors.is_empty() { Ok((Vec::new(), Vec::new())) } else { Err(CollectionError::Invalid(errors)) };
+    }
     let fields = check_fields(def, catalog, &mut errors);
     let wanted = wanted_indexes(def, indexes);
     if errors.is_empty() {
         let draft = Collection::draft(def.clone(), fields.clone());
         check_indexes(&draft, indexes, &wanted, &mut errors);
         check_rules(&Drafted { catalog, draft: &draft }, &mut errors);
+        check_views(&Drafted { catalog, draft: &draft }, views, &mut errors);
     }
     if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
 }
@@ -94,7 +104,7 @@ fn check_name(def: &CollectionDef, catalog: &Catalog, errors: &mut Vec<FieldErro
             "reserved",
             format_args!("\"{name}\" is a word of the API; choose another name"),
         ));
-    } else if catalog.by_name(name).is_some_and(|other| other.number() != def.number) {
+    } else if catalog.defined(name).is_some_and(|other| other.number() != def.number) {
         errors.push(FieldError::at("name", "unique", format_args!("there is a collection \"{name}\" already")));
     }
 }
@@ -141,11 +151,11 @@ fn check_target(field: &Field, def: &CollectionDef, catalog: &Catalog, pointer: 
         && *collection != def.name
         && catalog.by_name(collection).is_none()
     {
-        errors.push(FieldError::new(
-            pointer,
-            "not_found",
-            format_args!("there is no collection \"{collection}\"; create it first"),
-        ));
+        let detail = match catalog.defined(collection) {
+            Some(_) => format!("\"{collection}\" is a view; point at the collection that it reads"),
+            None => format!("there is no collection \"{collection}\"; create it first"),
+        };
+        errors.push(FieldError::new(pointer, "not_found", detail));
     }
 }
 
@@ -256,6 +266,24 @@ fn check_rules(schemas: &Drafted<'_>, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Every view that holds now would hold with the draft.
+fn check_views(schemas: &Drafted<'_>, views: &dyn CheckView, errors: &mut Vec<FieldError>) {
+    for (name, FieldError { pointer, detail, .. }) in broken_views(schemas.catalog, schemas, views) {
+        let detail = format!("the view {name} would not hold any more: {pointer}: {detail}");
+        errors.push(FieldError::at("fields", "in_use", detail));
+    }
+}
+
+/// The views that hold, and would not with these collections, each with its first fault.
+fn broken_views(before: &Catalog, after: &dyn Schemas, views: &dyn CheckView) -> Vec<(String, FieldError)> {
+    let fault = |def: &CollectionDef, schemas: &dyn Schemas| {
+        view::faults(def, def.view.as_ref()?, schemas, views).into_iter().next()
+    };
+    let defs = before.all_defined().into_iter().map(|defined| &defined.def);
+    let sound = defs.filter(|def| def.view.is_some() && fault(def, before).is_none());
+    sound.filter_map(|def| Some((def.name.clone(), fault(def, after)?))).collect()
+}
+
 /// Every rule of a definition, with where it stands.
 fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
     let Rules { list, read, create, update, delete } = &def.rules;
@@ -271,15 +299,24 @@ fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
     found
 }
 
+/// The collections without the one of this number.
+#[derive(Debug)]
+struct Without<'a>(&'a Catalog, u32);
+
+impl Schemas for Without<'_> {
+    fn named(&self, name: &str) -> Option<&Collection> {
+        self.0.by_name(name).map(|found| &**found).filter(|found| found.number() != self.1)
+    }
+}
+
+/// The views that read this collection, or whose rules and filters lead to it.
+pub(super) fn foreign_views(catalog: &Catalog, def: &CollectionDef, views: &dyn CheckView) -> Vec<String> {
+    let broken = broken_views(catalog, &Without(catalog, def.number), views);
+    broken.into_iter().map(|(name, _)| name).collect()
+}
+
 /// The rules of other collections that lead to this one, as `collection/rules/list`.
 pub(super) fn foreign_rules(catalog: &Catalog, def: &CollectionDef) -> Vec<String> {
-    #[derive(Debug)]
-    struct Without<'a>(&'a Catalog, u32);
-    impl Schemas for Without<'_> {
-        fn named(&self, name: &str) -> Option<&Collection> {
-            self.0.by_name(name).map(|found| &**found).filter(|found| found.number() != self.1)
-        }
-    }
     let mut names = Vec::new();
     for other in catalog.sorted().into_iter().filter(|other| other.number() != def.number) {
         let breaks = |source: &str| {

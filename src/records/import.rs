@@ -11,7 +11,7 @@ use super::{
     input::{self, Draft},
     prepare::{self, Prepared},
     related::Reach,
-    service::{Caller, find},
+    service::{Caller, find_written},
     view::View,
     write::{self, Context, LateEntries},
     writing::Creation,
@@ -93,7 +93,7 @@ impl RecordService {
         let lines = split_lines(lines)?;
         for _ in 0..TRIES {
             let (snapshot, catalog) = self.catalogs.current()?;
-            let collection = Arc::clone(find(&catalog, collection)?);
+            let collection = Arc::clone(find_written(&catalog, collection)?);
             let now = self.clock.now();
             let fresh_id = || self.ids.next(now).to_string();
             let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;

@@ -36,6 +36,7 @@ mod view;
 mod write;
 mod writing;
 
+pub use aggregate::SavedAggregates;
 pub use batch::OPERATIONS_MAX;
 pub use bulk::{BULK_MAX, Bulk};
 pub use error::RecordError;

@@ -45,7 +45,7 @@ impl World {
         let store = Store::open(&folder.path().join("s"), &Options::default(), &schema).unwrap();
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
-        let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
+        let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
         let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20, hops_max: 3 });
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };

@@ -115,6 +115,9 @@ fn keep_additions(input: &mut CollectionInput) -> bool {
 
 fn to_toml(input: &CollectionInput) -> anyhow::Result<String> {
     let mut blocks = vec![block("", &json!({ "name": input.name, "description": input.description }))?];
+    if let Some(view) = &input.view {
+        blocks.push(block("[view]\n", &json!(view))?);
+    }
     for field in input.fields.iter().flatten() {
         blocks.push(block("[[fields]]\n", &json!(field)).with_context(|| format!("field \"{}\"", field.name))?);
     }

@@ -81,6 +81,8 @@ pub enum Action {
     DeleteCollection,
     /// Another description.
     ChangeDescription,
+    /// A view's query, new or another one.
+    ChangeView,
     /// A new field.
     AddField,
     /// A field and its values under another name.
@@ -145,6 +147,7 @@ impl Step {
             Action::RenameCollection => "rename the collection",
             Action::DeleteCollection => "delete the collection",
             Action::ChangeDescription => "change the description",
+            Action::ChangeView => "change the view",
             Action::AddField => "add field",
             Action::RenameField => "rename field",
             Action::ChangeField => "change field",
@@ -165,8 +168,9 @@ pub fn as_input(def: &CollectionDef) -> CollectionInput {
         name: Some(def.name.clone()),
         renamed_from: None,
         description: def.description.clone(),
-        fields: Some(def.fields.clone()),
-        indexes: Some(explicit_indexes(def)),
+        view: def.view.clone(),
+        fields: def.view.is_none().then(|| def.fields.clone()),
+        indexes: def.view.is_none().then(|| explicit_indexes(def)),
         rules: Some(def.rules.clone()),
     }
 }

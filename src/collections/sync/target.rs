@@ -41,7 +41,7 @@ pub(super) struct Draft {
 impl Target {
     /// What `before` becomes.
     pub(super) fn of(input: &PlanInput, before: &Catalog, now: Timestamp) -> Self {
-        let present = before.sorted();
+        let present = before.all_defined();
         let names: Vec<&str> = present.iter().map(|collection| collection.def.name.as_str()).collect();
         let wanted = input.collections.iter().map(|wanted| (name_of(wanted), wanted.renamed_from.as_deref()));
         let continued = rename::continued(&names, &wanted.collect::<Vec<_>>());
@@ -54,7 +54,7 @@ impl Target {
             .zip(&input.collections)
             .enumerate()
             .map(|(position, (from, wanted))| {
-                let stored = from.and_then(|from| before.by_name(from));
+                let stored = from.and_then(|from| before.defined(from));
                 let stored = stored.map(|stored| (Arc::clone(stored), follow(&stored.def, &moved)));
                 Draft::of(wanted, stored, position, now)
             })
@@ -86,6 +86,7 @@ impl Draft {
         let def = CollectionDef {
             name: input.name.unwrap_or_default(),
             description: input.description,
+            view: input.view,
             rules: input.rules.unwrap_or_default(),
             fields: stored_fields(&fields),
             updated_at: now,
@@ -115,10 +116,11 @@ fn completed(input: &CollectionInput, name: &str) -> CollectionInput {
     }
 }
 
-/// Relations under the new names of the collections that they lead to.
+/// Relations and views under the new names of the collections that they lead to.
 fn follow(def: &CollectionDef, moved: &HashMap<&str, &str>) -> CollectionDef {
     let mut def = def.clone();
-    for target in def.fields.iter_mut().filter_map(|field| field.collection.as_mut()) {
+    let relations = def.fields.iter_mut().filter_map(|field| field.collection.as_mut());
+    for target in relations.chain(def.view.as_mut().map(|view| &mut view.from)) {
         if let Some(to) = moved.get(target.as_str()) {
             (*to).clone_into(target);
         }

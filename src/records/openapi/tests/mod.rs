@@ -67,7 +67,7 @@ async fn catalog() -> Arc<Catalog> {
         Schema { tables: collections::TABLES.into_iter().chain(crate::records::TABLES).collect(), migrations: vec![] };
     let store = Store::open(&folder.path().join("stead.redb"), &Options::default(), &schema).unwrap();
     let catalogs = Arc::new(Catalogs::new(store.clone()));
-    let service = CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock));
+    let service = CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock), Arc::new(SavedAggregates));
     for input in system::inputs() {
         service.ensure_system(input).await.unwrap();
     }
