@@ -67,8 +67,16 @@ async fn export(client: &mut Client, args: &ExportArgs, format: Format) -> anyho
 /// The names of the system fields and of the collection's own that are not hidden.
 async fn columns(client: &mut Client, collection: &str) -> anyhow::Result<Vec<String>> {
     let def = client.json(Method::GET, &format!("/api/v1/collections/{collection}"), Vec::new()).await?;
+    let view = def.get("view");
+    let def = match view.and_then(|view| view.get("from")).and_then(Value::as_str) {
+        None => def.clone(),
+        Some(source) => client.json(Method::GET, &format!("/api/v1/collections/{source}"), Vec::new()).await?,
+    };
+    let listed = view.and_then(|view| view.get("fields")).and_then(Value::as_array);
     let fields = def.get("fields").and_then(Value::as_array).into_iter().flatten();
-    let shown = fields.filter(|field| field.get("hidden") != Some(&Value::Bool(true)));
+    let shown = fields
+        .filter(|field| field.get("hidden") != Some(&Value::Bool(true)))
+        .filter(|field| listed.is_none_or(|listed| field.get("name").is_some_and(|name| listed.contains(name))));
     let own = shown.filter_map(|field| field.get("name")?.as_str().map(str::to_owned));
     Ok(crate::collections::catalog::SYSTEM_FIELDS.iter().map(|(name, _)| (*name).to_owned()).chain(own).collect())
 }

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ImportMode, Limits, RecordService, asking::Asking, related::Reach, sight::CallerSight, view::View,
+    Caller, ImportMode, Limits, RecordService, SavedAggregates, asking::Asking, related::Reach, sight::CallerSight, view::View,
 };
 use crate::{
     access::Principal,

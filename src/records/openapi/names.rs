@@ -26,7 +26,8 @@ pub(super) struct Names(HashMap<u32, Name>);
 impl Names {
     /// Names for the collections of a catalog.
     pub(super) fn of(catalog: &Catalog) -> Self {
-        Self::assign(catalog.sorted().iter().map(|collection| (collection.number(), collection.def.name.as_str())))
+        let all = catalog.sorted().into_iter().chain(catalog.views());
+        Self::assign(all.map(|collection| (collection.own_number(), collection.def.name.as_str())))
     }
 
     /// The names of the collection with this number and name.

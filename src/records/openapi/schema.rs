@@ -164,6 +164,11 @@ fn described(mut schema: Value, description: &str) -> Value {
     schema
 }
 
+/// A decimal.
+pub(super) fn decimal() -> Value {
+    json!({"type": "string", "format": "decimal", "pattern": DECIMAL})
+}
+
 /// The id of a record.
 pub(super) fn id() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": RecordId::LENGTH_MAX, "pattern": ID})
@@ -212,7 +217,7 @@ fn one(def: &FieldDef, field: &Field) -> Value {
         Check::Text { min, max, format, .. } => text(def, *min, *max, *format),
         Check::Integer(range) => ranged(json!({"type": "integer", "format": "int64"}), range),
         Check::Number(range) => ranged(json!({"type": "number", "format": "double"}), range),
-        Check::Decimal(_) => json!({"type": "string", "format": "decimal", "pattern": DECIMAL}),
+        Check::Decimal(_) => decimal(),
         Check::Boolean => json!({"type": "boolean"}),
         Check::DateTime(_) => date_time(),
         Check::Date(_) => json!({"type": "string", "format": "date"}),
