@@ -65,7 +65,11 @@ pub(super) fn check(
     if let Some(view) = &def.view {
         errors.extend(view::faults(def, view, catalog, views));
         if !indexes.is_empty() {
-            errors.push(FieldError::at("indexes", "invalid", "a view is served by indexes of the collection that it reads"));
+            errors.push(FieldError::at(
+                "indexes",
+                "invalid",
+                "a view is served by indexes of the collection that it reads",
+            ));
         }
         return if errors.is_empty() { Ok((Vec::new(), Vec::new())) } else { Err(CollectionError::Invalid(errors)) };
     }

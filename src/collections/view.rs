@@ -83,7 +83,12 @@ fn rule_scope<'a>(view: &ViewDef, source: &'a Collection, schemas: &'a dyn Schem
 }
 
 /// Every fault of the definition of a view.
-pub(super) fn faults(def: &CollectionDef, view: &ViewDef, schemas: &dyn Schemas, check: &dyn CheckView) -> Vec<FieldError> {
+pub(super) fn faults(
+    def: &CollectionDef,
+    view: &ViewDef,
+    schemas: &dyn Schemas,
+    check: &dyn CheckView,
+) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !def.fields.is_empty() {
         let detail = "a view has fields of the collection that it reads; list them in view.fields";
@@ -91,7 +96,8 @@ pub(super) fn faults(def: &CollectionDef, view: &ViewDef, schemas: &dyn Schemas,
     }
     check_parts(view, &mut errors);
     let Some(source) = schemas.named(&view.from) else {
-        let detail = format!("there is no collection \"{}\" that has records of its own; a view reads no view", view.from);
+        let detail =
+            format!("there is no collection \"{}\" that has records of its own; a view reads no view", view.from);
         errors.push(FieldError::new("/view/from", "not_found", detail));
         return errors;
     };

@@ -66,7 +66,8 @@ impl RecordService {
         let newest = newest.ok_or_else(|| not_found(collection, id))?;
         let wanted = Wanted::parse(parameters)?;
         let mask = CallerSight { caller, now }.mask(collection);
-        let base = collection.view.as_ref().map(|view| view.base.bind(&AuthValues { principal: &caller.principal, now }, now));
+        let base =
+            collection.view.as_ref().map(|view| view.base.bind(&AuthValues { principal: &caller.principal, now }, now));
         let teller = Teller { collection, mask, base, related: &related, now };
         let mut next = wanted.from.map_or(newest, Some);
         let (mut items, mut examined) = (Vec::new(), 0);

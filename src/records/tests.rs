@@ -7,7 +7,8 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ImportMode, Limits, RecordService, SavedAggregates, asking::Asking, related::Reach, sight::CallerSight, view::View,
+    Caller, ImportMode, Limits, RecordService, SavedAggregates, asking::Asking, related::Reach, sight::CallerSight,
+    view::View,
 };
 use crate::{
     access::Principal,
@@ -45,7 +46,8 @@ impl World {
         let store = Store::open(&folder.path().join("s"), &Options::default(), &schema).unwrap();
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
-        let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
+        let collections =
+            CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
         let records = RecordService::new(Arc::clone(&catalogs), clock, Limits { examined_max: 1 << 20, hops_max: 3 });
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };

@@ -32,6 +32,21 @@ fields = [
 ]
 "#;
 
+/// A view of records, and one of groups with every kind of column.
+const VIEWS: [(&str, &str); 2] = [
+    (
+        "flagged",
+        "rules = { list = \"true\", read = \"owner = @auth.id\" }\n[view]\nfrom = \"everything\"\nfilter = \"flag && key = null\"\n\
+         fields = [\"slug\", \"price\", \"owner\", \"tags\"]\n",
+    ),
+    (
+        "priceByMonth",
+        "rules = { list = \"@auth.id != null\" }\n[view]\nfrom = \"everything\"\ntimezone = \"Europe/Berlin\"\nhaving = \"count > 1\"\n\
+         select = \"count, sum(price) as total, avg(ratio), min(moment), max(day), distinct(kind), max(count) as most\"\n\
+         group = \"month(moment) as month, hour(moment) as hour, flag, owner.email\"\n",
+    ),
+];
+
 fn check(name: &str, program: &Path, args: &[&str]) {
     let output =
         Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{name} does not run: {error}"));
@@ -47,6 +62,9 @@ fn the_document_is_valid_and_clean() {
     let (data, schemas) = (folder.path().join("data"), folder.path().join("schemas"));
     fs::create_dir(&schemas).unwrap();
     fs::write(schemas.join("everything.toml"), EVERYTHING).unwrap();
+    for (name, text) in VIEWS {
+        fs::write(schemas.join(format!("{name}.toml")), text).unwrap();
+    }
     stead(&data, &["schema", "apply", "config/examples/chinook"]);
     stead(&data, &["schema", "apply", schemas.to_str().unwrap()]);
     let document = folder.path().join("openapi.json");

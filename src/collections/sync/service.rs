@@ -231,12 +231,11 @@ impl Faults {
 
 /// A collection that nobody mentions must not come to name what is gone.
 fn check_kept(def: &CollectionDef, changes: &Changes, views: &dyn CheckView) -> Result<(), CollectionError> {
-    let faults = |catalog: &Catalog, def: &CollectionDef| {
-        match validate::check(def, &explicit_indexes(def), catalog, views) {
+    let faults =
+        |catalog: &Catalog, def: &CollectionDef| match validate::check(def, &explicit_indexes(def), catalog, views) {
             Err(CollectionError::Invalid(errors)) => errors,
             _ => Vec::new(),
-        }
-    };
+        };
     if changes.steps.is_empty() {
         return Ok(());
     }

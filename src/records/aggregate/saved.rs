@@ -48,12 +48,8 @@ impl Sight for Author {
 /// The request that a view saves, without its filter, and what is wrong with it.
 fn saved(view: &ViewDef, source: &Collection, schemas: &dyn Schemas) -> (Request, Vec<FieldError>) {
     let scope = RecordScope { sight: &Author, in_rule: false, ..RecordScope::rule(source, schemas) };
-    let members = [
-        ("select", &view.select),
-        ("group", &view.group),
-        ("having", &view.having),
-        ("timezone", &view.timezone),
-    ];
+    let members =
+        [("select", &view.select), ("group", &view.group), ("having", &view.having), ("timezone", &view.timezone)];
     let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
     Request::read(&scope, &given.collect::<Vec<_>>())
 }

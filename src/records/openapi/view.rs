@@ -28,10 +28,7 @@ pub(super) fn items(paths: &Paths<'_>) -> Object {
     Object::from_iter([
         (format!("{collection}/records"), json!({"get": paths.list()})),
         (record.clone(), json!({"parameters": [parameters::id()], "get": paths.read()})),
-        (
-            format!("{record}/history"),
-            json!({"parameters": [parameters::id()], "get": history::history(paths)}),
-        ),
+        (format!("{record}/history"), json!({"parameters": [parameters::id()], "get": history::history(paths)})),
         (format!("{collection}/aggregate"), json!({"get": aggregate(paths)})),
         (format!("{collection}/export"), json!({"get": transfer::export(paths)})),
     ])
@@ -56,7 +53,8 @@ impl Groups {
     /// The schemas of a group and of a list of them.
     pub(super) fn schemas(&self, collection: &Collection, name: &Name) -> Object {
         let of = |what: &str| format!("{what} `{}`.", collection.def.name);
-        let properties = self.columns.iter().map(|(column, nullable)| (column.name.clone(), schema_of(column, *nullable)));
+        let properties =
+            self.columns.iter().map(|(column, nullable)| (column.name.clone(), schema_of(column, *nullable)));
         let group = json!({
             "type": "object",
             "description": of("A group of"),

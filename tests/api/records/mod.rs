@@ -18,6 +18,7 @@ mod text;
 mod transfer;
 mod upsert;
 mod values;
+mod views;
 
 use serde_json::{Value, json};
 

@@ -72,7 +72,8 @@ async fn catalog() -> Arc<Catalog> {
         Schema { tables: collections::TABLES.into_iter().chain(crate::records::TABLES).collect(), migrations: vec![] };
     let store = Store::open(&folder.path().join("stead.redb"), &Options::default(), &schema).unwrap();
     let catalogs = Arc::new(Catalogs::new(store.clone()));
-    let service = CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock), Arc::new(SavedAggregates));
+    let service =
+        CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock), Arc::new(SavedAggregates));
     for input in system::inputs() {
         service.ensure_system(input).await.unwrap();
     }
@@ -148,7 +149,8 @@ async fn names_are_unique_and_references_lead_somewhere() {
 #[tokio::test]
 async fn a_fragment_alone_is_the_fragment_among_all() {
     let catalog = catalog().await;
-    let alone: Vec<_> = catalog.sorted().into_iter().chain(catalog.views()).map(|collection| fragment(collection, &catalog)).collect();
+    let alone: Vec<_> =
+        catalog.sorted().into_iter().chain(catalog.views()).map(|collection| fragment(collection, &catalog)).collect();
     assert_eq!(alone, fragments(&catalog));
 }
 
@@ -238,5 +240,8 @@ async fn views_are_described_as_far_as_they_can_be_read() {
             "maxCreatedAt": {"type": ["string", "null"], "format": "date-time"},
         })
     );
-    assert_eq!(schemas["PostsByAuthorList"]["properties"]["items"]["items"]["$ref"], "#/components/schemas/PostsByAuthor");
+    assert_eq!(
+        schemas["PostsByAuthorList"]["properties"]["items"]["items"]["$ref"],
+        "#/components/schemas/PostsByAuthor"
+    );
 }
