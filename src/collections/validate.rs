@@ -1,11 +1,15 @@
 //! From what a client sends to a definition that fits, or to every reason why it does not.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     catalog::{Catalog, Collection, SYSTEM_FIELDS, split_direction},
     field::{Check, Field},
     model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
+    rename,
     scope::{RecordScope, Schemas},
     view::{self, CheckView},
 };
@@ -270,22 +274,31 @@ fn check_rules(schemas: &Drafted<'_>, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Every view that holds now would hold with the draft.
+/// Every view that holds now would hold with the draft, under its new name if it gets one.
 fn check_views(schemas: &Drafted<'_>, views: &dyn CheckView, errors: &mut Vec<FieldError>) {
-    for (name, FieldError { pointer, detail, .. }) in broken_views(schemas.catalog, schemas, views) {
+    let Drafted { catalog, draft } = schemas;
+    let old = catalog.by_number(draft.number()).map_or(draft.def.name.as_str(), |stored| &stored.def.name);
+    let moved = HashMap::from([(old, draft.def.name.as_str())]);
+    let all = catalog.all_defined().into_iter().filter(|other| other.number() != draft.number());
+    let followed = all.map(|other| Arc::new(rename::named(&rename::follow(&other.def, &moved))));
+    let after = followed.chain([Arc::new((*draft).clone())]).collect();
+    for (name, FieldError { pointer, detail, .. }) in
+        broken_views(catalog, &Catalog::draft(catalog.epoch, after), views)
+    {
         let detail = format!("the view {name} would not hold any more: {pointer}: {detail}");
         errors.push(FieldError::at("fields", "in_use", detail));
     }
 }
 
-/// The views that hold, and would not with these collections, each with its first fault.
-fn broken_views(before: &Catalog, after: &dyn Schemas, views: &dyn CheckView) -> Vec<(String, FieldError)> {
-    let fault = |def: &CollectionDef, schemas: &dyn Schemas| {
-        view::faults(def, def.view.as_ref()?, schemas, views).into_iter().next()
+/// The views that hold, and would not as they and all else will be, each with its first fault.
+fn broken_views(before: &Catalog, after: &Catalog, views: &dyn CheckView) -> Vec<(String, FieldError)> {
+    let fault = |def: &CollectionDef, catalog: &Catalog| {
+        view::faults(def, def.view.as_ref()?, catalog, views).into_iter().next()
     };
+    let will_be = |def: &CollectionDef| after.defined(&def.name).map_or_else(|| def.clone(), |found| found.def.clone());
     let defs = before.all_defined().into_iter().map(|defined| &defined.def);
     let sound = defs.filter(|def| def.view.is_some() && fault(def, before).is_none());
-    sound.filter_map(|def| Some((def.name.clone(), fault(def, after)?))).collect()
+    sound.filter_map(|def| Some((def.name.clone(), fault(&will_be(def), after)?))).collect()
 }
 
 /// Every rule of a definition, with where it stands.
@@ -303,24 +316,22 @@ fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
     found
 }
 
-/// The collections without the one of this number.
-#[derive(Debug)]
-struct Without<'a>(&'a Catalog, u32);
-
-impl Schemas for Without<'_> {
-    fn named(&self, name: &str) -> Option<&Collection> {
-        self.0.by_name(name).map(|found| &**found).filter(|found| found.number() != self.1)
-    }
-}
-
 /// The views that read this collection, or whose rules and filters lead to it.
 pub(super) fn foreign_views(catalog: &Catalog, def: &CollectionDef, views: &dyn CheckView) -> Vec<String> {
-    let broken = broken_views(catalog, &Without(catalog, def.number), views);
+    let others = catalog.all_defined().into_iter().filter(|other| other.number() != def.number).cloned();
+    let broken = broken_views(catalog, &Catalog::draft(catalog.epoch, others.collect()), views);
     broken.into_iter().map(|(name, _)| name).collect()
 }
 
 /// The rules of other collections that lead to this one, as `collection/rules/list`.
 pub(super) fn foreign_rules(catalog: &Catalog, def: &CollectionDef) -> Vec<String> {
+    #[derive(Debug)]
+    struct Without<'a>(&'a Catalog, u32);
+    impl Schemas for Without<'_> {
+        fn named(&self, name: &str) -> Option<&Collection> {
+            self.0.by_name(name).map(|found| &**found).filter(|found| found.number() != self.1)
+        }
+    }
     let mut names = Vec::new();
     for other in catalog.sorted().into_iter().filter(|other| other.number() != def.number) {
         let breaks = |source: &str| {

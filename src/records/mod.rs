@@ -31,6 +31,8 @@ mod slice;
 mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_views;
 mod upsert;
 mod view;
 mod write;

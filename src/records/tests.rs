@@ -67,6 +67,13 @@ impl World {
         world
     }
 
+    /// Makes another collection.
+    pub(super) async fn define(&self, definition: Value) {
+        let (store, catalogs) = (self.catalogs.store().clone(), Arc::clone(&self.catalogs));
+        let service = CollectionService::new(store, catalogs, Arc::new(SystemClock), Arc::new(SavedAggregates));
+        service.create(&Asker::default(), serde_json::from_value(definition).unwrap()).await.unwrap();
+    }
+
     pub(super) fn asking<R>(&self, ask: impl FnOnce(&Asking<'_>) -> R) -> R {
         let (_, catalog) = self.catalogs.current().unwrap();
         let sight = CallerSight { caller: &self.caller, now: jiff::Timestamp::UNIX_EPOCH };
@@ -114,6 +121,17 @@ impl World {
 
     /// Every record of every page, and the totals that the pages told.
     async fn walk(&self, filter: &str, sort: &str, limit: usize) -> (Vec<Vec<u8>>, HashSet<u64>) {
+        self.walk_of("things", filter, sort, limit).await
+    }
+
+    /// [`World::walk`] of any collection.
+    pub(super) async fn walk_of(
+        &self,
+        collection: &str,
+        filter: &str,
+        sort: &str,
+        limit: usize,
+    ) -> (Vec<Vec<u8>>, HashSet<u64>) {
         let (mut found, mut totals, mut cursor) = (Vec::new(), HashSet::new(), None::<String>);
         for _ in 0..500 {
             let mut parameters =
@@ -121,7 +139,7 @@ impl World {
             parameters.extend((!sort.is_empty()).then(|| ("sort", sort.to_owned())));
             parameters.extend(cursor.take().map(|cursor| ("cursor", cursor)));
             let parameters: Vec<_> = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let page = self.records.list(&self.caller, "things", &parameters).await.unwrap();
+            let page = self.records.list(&self.caller, collection, &parameters).await.unwrap();
             assert!(page.items.len() <= limit);
             found.extend(page.items);
             totals.insert(page.total.unwrap());
@@ -215,7 +233,7 @@ pub(super) fn filter() -> impl Strategy<Value = String> {
     vec(clause, 0..4).prop_map(|clauses| clauses.join(" && "))
 }
 
-fn sort() -> impl Strategy<Value = String> {
+pub(super) fn sort() -> impl Strategy<Value = String> {
     let names: Vec<&str> = COLUMNS.iter().take(7).map(|(name, _)| *name).chain(["id", "createdAt"]).collect();
     (subsequence(names, 0..=3).prop_shuffle(), vec(any::<bool>(), 3)).prop_map(|(names, down)| {
         let term = |(name, down): (&str, bool)| if down { format!("-{name}") } else { name.to_owned() };

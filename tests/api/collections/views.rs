@@ -167,6 +167,14 @@ async fn a_change_beneath_is_refused_when_a_view_would_break() {
         assert!(problem["errors"][0]["detail"].as_str().unwrap().contains(named), "{problem}");
     }
     admin.patch(&path, json!({"fields": without("extra")})).await.ok(200);
+    // The words of a filter do not follow a new name, as the words of a rule do not.
+    let writers = json!({"from": "users", "filter": "any(posts_via_author, published = true)", "fields": []});
+    app.collection(json!({"name": "writers", "view": writers})).await;
+    let problem = admin.patch(&path, json!({"name": "articles"})).await.invalid(&[("/fields", "in_use")]);
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("writers"), "{problem}");
+    let problem = admin.delete(&path).await.problem(409, "conflict");
+    assert!(problem["detail"].as_str().unwrap().contains("writers"), "{problem}");
+    admin.delete(&format!("{ALL}/writers")).await.expect(204);
     let problem = admin.delete(&path).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("postsByAuthor, publishedPosts"), "{problem}");
     admin.patch(&path, json!({"name": "articles"})).await.ok(200);
