@@ -17,7 +17,7 @@ use crate::{
     http::{Gate, Pipeline, PipelineOptions, RateLimiter, Session},
     kernel::Clock,
     openapi::{self, LiveDocument},
-    records::{self, Limits, RecordService},
+    records::{self, Limits, RecordService, SavedAggregates},
     setup,
     store::{self, OpenError, Options, Store},
     telemetry,
@@ -110,7 +110,8 @@ impl App {
     /// When the store cannot be read, or a configured key not be used.
     pub async fn start(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
-        let collections = CollectionService::new(store.clone(), Arc::clone(&catalogs), Arc::clone(&clock));
+        let collections =
+            CollectionService::new(store.clone(), Arc::clone(&catalogs), Arc::clone(&clock), Arc::new(SavedAggregates));
         for input in system::inputs() {
             collections.ensure_system(input).await.context("cannot make the system collections")?;
         }

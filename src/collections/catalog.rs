@@ -1,6 +1,9 @@
 //! All collections of one schema epoch, compiled: what every request about records starts from.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwapOption;
 
@@ -9,9 +12,10 @@ use super::{
     model::{CollectionDef, FieldDef, IndexState, OnDelete, Rules},
     repo,
     scope::{RecordScope, Schemas},
+    view::{self, View},
 };
 use crate::{
-    expr::{self, Expr, Kind},
+    expr::{self, Expr, Kind, Scope},
     store::{Epoch, Read, Snapshot, Store, StoreError, key::Direction},
 };
 
@@ -33,7 +37,7 @@ pub const VERSION: Slot = 3;
 pub const FIRST_FIELD: Slot = SYSTEM_FIELDS.len();
 
 /// A collection ready for work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Collection {
     /// The definition.
     pub def: CollectionDef,
@@ -45,6 +49,8 @@ pub struct Collection {
     pub rules: CompiledRules,
     /// The relations of other collections, and of this one, that point here.
     pub referrers: Vec<Referrer>,
+    /// What it has that is a view.
+    pub view: Option<View>,
     slots: HashMap<String, Slot>,
 }
 
@@ -112,8 +118,15 @@ impl Collection {
         let compile = |field| Field::compile(field).map_err(|unfit| StoreError::corrupt(unfit.detail));
         let fields: Vec<Field> = def.fields.iter().map(compile).collect::<Result<_, _>>()?;
         let slots = slots(&fields);
-        let mut collection =
-            Self { indexes: Vec::new(), rules: CompiledRules::default(), referrers: Vec::new(), fields, slots, def };
+        let mut collection = Self {
+            indexes: Vec::new(),
+            rules: CompiledRules::default(),
+            referrers: Vec::new(),
+            view: None,
+            fields,
+            slots,
+            def,
+        };
         collection.indexes = compile_indexes(&collection)?;
         Ok(collection)
     }
@@ -122,13 +135,39 @@ impl Collection {
     #[must_use]
     pub fn draft(def: CollectionDef, fields: Vec<Field>) -> Self {
         let slots = slots(&fields);
-        Self { indexes: Vec::new(), rules: CompiledRules::default(), referrers: Vec::new(), fields, slots, def }
+        Self {
+            indexes: Vec::new(),
+            rules: CompiledRules::default(),
+            referrers: Vec::new(),
+            view: None,
+            fields,
+            slots,
+            def,
+        }
     }
 
-    /// The collection's number.
+    /// The number under which the records are stored.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.def.number
+    }
+
+    /// The number that no other collection or view has.
+    #[must_use]
+    pub fn own_number(&self) -> u32 {
+        self.view.as_ref().map_or(self.def.number, |view| view.number)
+    }
+
+    /// The name of the collection whose records these are.
+    #[must_use]
+    pub fn source_name(&self) -> &str {
+        self.view.as_ref().map_or(&self.def.name, |view| &view.source)
+    }
+
+    /// Whether it is a view of groups, which are no records.
+    #[must_use]
+    pub fn is_aggregate(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.def.is_aggregate())
     }
 
     /// The slot of the field with this name.
@@ -217,10 +256,9 @@ pub fn split_direction(term: &str) -> (&str, Direction) {
 
 /// Compiles the rules of a collection. One that does not compile any more opens nothing: a change that would break it was
 /// refused, so this is a fault of the server, which must not open what was closed.
-fn compile_rules(collection: &Collection, schemas: &dyn Schemas) -> CompiledRules {
-    let scope = RecordScope::rule(collection, schemas);
+pub(super) fn compile_rules(collection: &Collection, scope: &dyn Scope) -> CompiledRules {
     let compile = |rule: &Option<String>| {
-        let compiled = expr::compile(rule.as_deref()?, &scope);
+        let compiled = expr::compile(rule.as_deref()?, scope);
         Some(compiled.unwrap_or_else(|error| {
             tracing::error!(collection = collection.def.name, %error, "a stored rule does not compile; it opens nothing");
             Expr::Constant(false)
@@ -248,6 +286,16 @@ pub struct Catalog {
     pub epoch: u64,
     by_number: HashMap<u32, Arc<Collection>>,
     by_name: HashMap<String, Arc<Collection>>,
+    views: BTreeMap<String, ViewEntry>,
+}
+
+/// A view of a catalog.
+#[derive(Debug)]
+struct ViewEntry {
+    /// The definition, as a collection that has nothing else.
+    defined: Arc<Collection>,
+    /// What readers see.
+    read: Arc<Collection>,
 }
 
 impl Schemas for Catalog {
@@ -278,6 +326,7 @@ impl Catalog {
     pub fn load(source: &impl Read, epoch: u64) -> Result<Self, StoreError> {
         let defs = repo::all(source)?;
         let mut collections: HashMap<u32, Collection> = HashMap::new();
+        let (views, defs): (Vec<_>, Vec<_>) = defs.into_iter().partition(|def| def.view.is_some());
         for def in defs {
             collections.insert(def.number, Collection::compile(def)?);
         }
@@ -289,38 +338,80 @@ impl Catalog {
         // Rules may name fields of other collections, so all are there before the first rule.
         let rules: Vec<_> = collections
             .values()
-            .map(|collection| (collection.number(), compile_rules(collection, &collections)))
+            .map(|made| (made.number(), compile_rules(made, &RecordScope::rule(made, &collections))))
             .collect();
         for (number, rules) in rules {
             if let Some(collection) = collections.get_mut(&number) {
                 collection.rules = rules;
             }
         }
-        let by_number: HashMap<_, _> = collections.into_iter().map(|(number, made)| (number, Arc::new(made))).collect();
-        let by_name = by_number.values().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
-        Ok(Self { epoch, by_number, by_name })
+        let views = views.into_iter().map(|def| Collection::draft(def, Vec::new()));
+        let all = collections.into_values().chain(views).map(Arc::new).collect();
+        Ok(Self::assemble(epoch, all, |defined, catalog| match &defined.def.view {
+            Some(view) => Arc::new(view::compile(&defined.def, view, catalog)),
+            None => Arc::clone(defined),
+        }))
     }
 
     /// What would be if these were all collections: to check definitions that name each other before they are stored.
     pub(super) fn draft(epoch: u64, collections: Vec<Arc<Collection>>) -> Self {
-        let by_name = collections.iter().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
-        let by_number = collections.into_iter().map(|made| (made.number(), made)).collect();
-        Self { epoch, by_number, by_name }
+        Self::assemble(epoch, collections, |defined, _| Arc::clone(defined))
     }
 
-    /// The collection with this name.
+    fn assemble(
+        epoch: u64,
+        collections: Vec<Arc<Collection>>,
+        read: impl Fn(&Arc<Collection>, &Self) -> Arc<Collection>,
+    ) -> Self {
+        let (views, collections): (Vec<_>, Vec<_>) = collections.into_iter().partition(|made| made.def.view.is_some());
+        let by_name = collections.iter().map(|made| (made.def.name.clone(), Arc::clone(made))).collect();
+        let by_number = collections.into_iter().map(|made| (made.number(), made)).collect();
+        let mut catalog = Self { epoch, by_number, by_name, views: BTreeMap::new() };
+        for defined in views {
+            let read = read(&defined, &catalog);
+            catalog.views.insert(defined.def.name.clone(), ViewEntry { defined, read });
+        }
+        catalog
+    }
+
+    /// The collection or the view with this name, to be read.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.by_name(name).or_else(|| self.views.get(name).map(|view| &view.read))
+    }
+
+    /// Every view, by name, to be read.
+    pub fn views(&self) -> impl Iterator<Item = &Arc<Collection>> {
+        self.views.values().map(|view| &view.read)
+    }
+
+    /// The collection with this name, or a view's definition as a collection that has nothing else.
+    #[must_use]
+    pub fn defined(&self, name: &str) -> Option<&Arc<Collection>> {
+        self.by_name(name).or_else(|| self.views.get(name).map(|view| &view.defined))
+    }
+
+    /// Every collection and every view, by name, as [`Catalog::defined`] answers them.
+    #[must_use]
+    pub fn all_defined(&self) -> Vec<&Arc<Collection>> {
+        let mut all: Vec<_> = self.by_number.values().chain(self.views.values().map(|view| &view.defined)).collect();
+        all.sort_by(|a, b| a.def.name.cmp(&b.def.name));
+        all
+    }
+
+    /// The collection with this name; no view.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&Arc<Collection>> {
         self.by_name.get(name)
     }
 
-    /// The collection with this number.
+    /// The collection with this number; no view.
     #[must_use]
     pub fn by_number(&self, number: u32) -> Option<&Arc<Collection>> {
         self.by_number.get(&number)
     }
 
-    /// Every collection, by name.
+    /// Every collection that has records of its own, by name.
     #[must_use]
     pub fn sorted(&self) -> Vec<&Arc<Collection>> {
         let mut all: Vec<_> = self.by_number.values().collect();

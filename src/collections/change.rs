@@ -240,16 +240,20 @@ pub fn read_head<'a>(slots: &Slots<'a>) -> Head<'a> {
     }
 }
 
-/// Gives relations of other collections the new name of the one they point at.
+/// Gives relations of other collections, and views, the new name of the one they lead to.
 pub(super) fn rename_targets(
     tx: &mut Tx<'_>,
     catalog: &Catalog,
     old: &str,
     new: &CollectionDef,
 ) -> Result<(), StoreError> {
-    for other in catalog.sorted() {
+    for other in catalog.all_defined() {
         let mut def = if other.number() == new.number { new.clone() } else { other.def.clone() };
         let mut touched = false;
+        if let Some(view) = def.view.as_mut().filter(|view| view.from == old) {
+            view.from.clone_from(&new.name);
+            touched = true;
+        }
         for field in def.fields.iter_mut().filter(|field| field.collection.as_deref() == Some(old)) {
             field.collection = Some(new.name.clone());
             touched = true;

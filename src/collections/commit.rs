@@ -15,8 +15,12 @@ use super::{
     repo::{self, Dropped},
     service::Asker,
     validate::{self, WantedIndex},
+    view::CheckView,
 };
-use crate::store::{Change, ChangeKind, Epoch, Store, StoreError, Tx, log};
+use crate::{
+    kernel::FieldError,
+    store::{Change, ChangeKind, Epoch, Store, StoreError, Tx, log},
+};
 
 /// Changes the schema, provided that it is still that of `epoch`.
 pub(super) fn guarded<T>(
@@ -68,13 +72,15 @@ impl Update {
         renames: Vec<Rename>,
         indexes: Option<&[IndexInput]>,
         after: &Catalog,
+        views: &dyn CheckView,
     ) -> Result<Self, CollectionError> {
+        check_nature(&stored.def, &new)?;
         if stored.def.system {
             change::check_system(&stored.def, &new, &super::system::fields_of(&stored.def.name))?;
         }
         let old = rename::under_new_names(stored, renames);
         let kept = explicit_indexes(&old.def);
-        let (fields, wanted) = validate::check(&new, indexes.unwrap_or(&kept), after)?;
+        let (fields, wanted) = validate::check(&new, indexes.unwrap_or(&kept), after, views)?;
         let narrows = change::may_narrow(&old.def, &new);
         Ok(Self { stored: Arc::clone(stored), old, new, fields, wanted, narrows, judged_seq: 0 })
     }
@@ -148,6 +154,17 @@ impl Update {
         log_change(tx, asker, ChangeKind::Updated, Some(&stored.def), Some(&new), new.updated_at)?;
         Ok(new)
     }
+}
+
+/// A collection has records and a view has none, so neither becomes the other.
+fn check_nature(old: &CollectionDef, new: &CollectionDef) -> Result<(), CollectionError> {
+    let (is, becomes) = match (&old.view, &new.view) {
+        (None, Some(_)) => ("a collection with records of its own", "view"),
+        (Some(_), None) => ("a view", "collection"),
+        _ => return Ok(()),
+    };
+    let detail = format!("\"{}\" is {is}; delete it before there is a {becomes} of its name", old.name);
+    Err(CollectionError::Invalid(vec![FieldError::at("view", "invalid", detail)]))
 }
 
 /// The indexes that a client listed.

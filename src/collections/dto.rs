@@ -124,6 +124,35 @@ pub(super) struct Rules {
     delete: Option<String>,
 }
 
+/// What a view shows of another collection: some of its records or, with select or group, an aggregate over them. It is read
+/// as a collection and never written. Its filter and aggregate see all records, whatever a caller may see of the collection
+/// itself; who may see the view is decided by its own rules.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+pub(super) struct View {
+    /// The collection that it reads, which is no view.
+    from: String,
+    /// Which records; all when absent.
+    #[oai(skip_serializing_if_is_none)]
+    filter: Option<String>,
+    /// The fields that it shows besides id, createdAt, updatedAt and version; all when absent. A view of a system collection
+    /// says them.
+    #[oai(skip_serializing_if_is_none, validator(max_items = 200))]
+    fields: Option<Vec<String>>,
+    /// The aggregates, as in an aggregate request: `count, sum(total) as revenue`.
+    #[oai(skip_serializing_if_is_none)]
+    select: Option<String>,
+    /// The keys of the groups, as in an aggregate request: `month(createdAt) as month`.
+    #[oai(skip_serializing_if_is_none)]
+    group: Option<String>,
+    /// Which groups: an expression over the columns.
+    #[oai(skip_serializing_if_is_none)]
+    having: Option<String>,
+    /// The time zone in which units of time begin, by its IANA name.
+    #[oai(skip_serializing_if_is_none)]
+    timezone: Option<String>,
+}
+
 /// An index to have.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
@@ -146,6 +175,9 @@ pub(super) struct CollectionCreate {
     /// What it holds, for people.
     #[oai(skip_serializing_if_is_none)]
     description: Option<String>,
+    /// What it shows of another collection, when it is a view; then it has no fields and indexes of its own.
+    #[oai(skip_serializing_if_is_none)]
+    view: Option<View>,
     /// The fields, in the order in which records show them.
     #[oai(validator(max_items = 200), default)]
     fields: Vec<Field>,
@@ -173,6 +205,9 @@ pub(super) struct CollectionWanted {
     /// What it holds, for people.
     #[oai(skip_serializing_if_is_none)]
     description: Option<String>,
+    /// What it shows of another collection, when it is a view; then it has no fields and indexes of its own.
+    #[oai(skip_serializing_if_is_none)]
+    view: Option<View>,
     /// The fields, in the order in which records show them. Of a system collection, only those that it does not have
     /// by itself need to be said.
     #[oai(validator(max_items = 200), default)]
@@ -198,6 +233,9 @@ pub(super) struct CollectionUpdate {
     /// What it holds, for people.
     #[oai(skip_serializing_if_is_none)]
     description: Option<String>,
+    /// What it shows of another collection, when it is a view; then it has no fields and indexes of its own.
+    #[oai(skip_serializing_if_is_none)]
+    view: Option<View>,
     /// All fields.
     #[oai(skip_serializing_if_is_none)]
     fields: Option<Vec<Field>>,
@@ -260,6 +298,9 @@ pub(super) struct Collection {
     description: Option<String>,
     /// True for collections that Stead itself needs.
     system: bool,
+    /// What it shows of another collection, when it is a view; then it has no fields and indexes of its own.
+    #[oai(skip_serializing_if_is_none)]
+    view: Option<View>,
     /// The fields, in the order in which records show them.
     fields: Vec<Field>,
     /// The indexes, those made by attributes of fields included.
@@ -342,6 +383,7 @@ impl Example for CollectionCreate {
         Self {
             name: "posts".into(),
             description: Some("What the team writes.".into()),
+            view: None,
             fields: vec![title(), published],
             indexes: vec![index],
             rules: Some(owner_rules()),
@@ -352,9 +394,10 @@ impl Example for CollectionCreate {
 
 impl Example for CollectionWanted {
     fn example() -> Self {
-        let CollectionCreate { name, description, fields, indexes, rules, cache_control } = CollectionCreate::example();
+        let CollectionCreate { name, description, view, fields, indexes, rules, cache_control } =
+            CollectionCreate::example();
         let renamed_from = Some("articles".into());
-        Self { name, renamed_from, description, fields, indexes, rules, cache_control }
+        Self { name, renamed_from, description, view, fields, indexes, rules, cache_control }
     }
 }
 
@@ -363,6 +406,7 @@ impl Example for CollectionUpdate {
         Self {
             name: None,
             description: Some("What the team publishes.".into()),
+            view: None,
             fields: None,
             indexes: None,
             rules: None,
@@ -381,6 +425,7 @@ impl Example for Collection {
             name,
             description,
             system: false,
+            view: None,
             fields,
             indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
             rules: Rules { list: None, read: None, create: None, update: None, delete: None },

@@ -20,6 +20,7 @@ pub mod system;
 mod text;
 mod validate;
 mod value;
+mod view;
 
 pub use catalog::{Catalog, Catalogs, Collection, FieldRule, Index, Slot};
 pub use change::{read_head, rewrite};
@@ -27,9 +28,10 @@ pub use field::{Check, Field, Format, Range};
 pub use layout::Slots;
 pub use model::{
     CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef, IndexInput, IndexState,
-    OnDelete, Rules,
+    OnDelete, Rules, ViewDef,
 };
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, RecordScope, Schemas, Sight, Unseen};
 pub use service::{Asker, CollectionService};
 pub use validate::{is_name, is_reserved_collection, is_reserved_field};
+pub use view::{CheckView, View};

@@ -32,6 +32,9 @@ pub struct CollectionDef {
     /// True for collections that Stead itself needs.
     #[serde(default)]
     pub system: bool,
+    /// What it shows of another collection, when it is a view: then it has no fields and indexes of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewDef>,
     /// The fields, in the order in which records show them.
     pub fields: Vec<FieldDef>,
     /// The indexes, those that come from attributes of single fields included.
@@ -54,6 +57,43 @@ pub struct CollectionDef {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// A saved query over another collection: some of its records, or, with `select` or `group`, an aggregate over them.
+///
+/// The filter and the aggregate see all records and, but for what is shown, all fields, whatever a caller may see of the
+/// collection itself: as with a rule, whoever writes the view decides. Who may see the view is decided by its own rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ViewDef {
+    /// The collection that it reads, which is no view.
+    pub from: String,
+    /// Which records; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// The fields that it shows besides those that every record has; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
+    /// The aggregates, as in an aggregate request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+    /// The keys of the groups, as in an aggregate request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Which groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub having: Option<String>,
+    /// The time zone in which units of time begin; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
+
+impl ViewDef {
+    /// Whether it shows groups instead of records.
+    #[must_use]
+    pub fn is_aggregate(&self) -> bool {
+        self.select.is_some() || self.group.is_some()
+    }
 }
 
 /// A field that goes on under another name.
@@ -297,6 +337,9 @@ pub struct CollectionInput {
     pub renamed_from: Option<String>,
     /// What it holds, for people.
     pub description: Option<String>,
+    /// What it shows of another collection, instead of fields and indexes of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewDef>,
     /// The fields; at a change, all of them.
     pub fields: Option<Vec<FieldDef>>,
     /// The indexes; at a change, all of them.

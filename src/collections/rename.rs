@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     catalog::{Collection, split_direction},
+    field::Field,
     model::{CollectionDef, CollectionError, FieldDef, Rename},
 };
 use crate::{kernel::FieldError, store::key::Direction};
@@ -96,6 +97,24 @@ pub(super) fn rename_fields(def: &mut CollectionDef, renames: &[Rename]) {
             *term = format!("{}{to}", if direction == Direction::Descending { "-" } else { "" });
         }
     }
+}
+
+/// Relations and views under the new names of the collections that they lead to.
+pub(super) fn follow(def: &CollectionDef, moved: &HashMap<&str, &str>) -> CollectionDef {
+    let mut def = def.clone();
+    let relations = def.fields.iter_mut().filter_map(|field| field.collection.as_mut());
+    for target in relations.chain(def.view.as_mut().map(|view| &mut view.from)) {
+        if let Some(to) = moved.get(target.as_str()) {
+            (*to).clone_into(target);
+        }
+    }
+    def
+}
+
+/// A collection for others to name. Fields that are none are left out, for their own check refuses them.
+pub(super) fn named(def: &CollectionDef) -> Collection {
+    let fields = def.fields.iter().filter_map(|field| Field::compile(field).ok()).collect();
+    Collection::draft(def.clone(), fields)
 }
 
 #[cfg(test)]

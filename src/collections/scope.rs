@@ -209,6 +209,24 @@ impl Scope for RecordScope<'_> {
     }
 }
 
+/// The names of an expression about nothing but the caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallerScope;
+
+impl Scope for CallerScope {
+    fn resolve(&self, root: Root, path: &[&str]) -> Result<Resolved, String> {
+        match root {
+            Root::Auth => resolve_auth(path),
+            _ => Err("groups are no records, so the rule of an aggregate knows @auth only".into()),
+        }
+    }
+
+    fn records(&self, root: Root, path: &[&str]) -> Result<(Vec<Hop>, Box<dyn Scope + '_>), String> {
+        self.resolve(root, path)?;
+        Err(format!("\"{}\" leads to no records", path.join(".")))
+    }
+}
+
 fn resolve_auth(path: &[&str]) -> Result<Resolved, String> {
     let name = path.first().copied().unwrap_or_default();
     let found = AUTH_FIELDS.iter().enumerate().find(|(_, (known, ..))| *known == name);

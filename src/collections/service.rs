@@ -10,6 +10,7 @@ use super::{
     commit::{self, Update},
     model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, Rules},
     rename, validate,
+    view::CheckView,
 };
 use crate::{
     kernel::{Clock, FieldError},
@@ -42,6 +43,7 @@ pub struct CollectionService {
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) views: Arc<dyn CheckView>,
 }
 
 impl std::fmt::Debug for CollectionService {
@@ -51,22 +53,22 @@ impl std::fmt::Debug for CollectionService {
 }
 
 impl CollectionService {
-    /// The service on this store.
+    /// The service on this store; `views` checks the aggregates of views.
     #[must_use]
-    pub fn new(store: Store, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, catalogs, clock }
+    pub fn new(store: Store, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, views: Arc<dyn CheckView>) -> Self {
+        Self { store, catalogs, clock, views }
     }
 
-    /// Every collection, by name.
+    /// Every collection and every view, by name.
     ///
     /// # Errors
     /// [`CollectionError::Store`].
     pub fn list(&self) -> Result<Vec<CollectionDef>, CollectionError> {
         let (_, catalog) = self.catalogs.current()?;
-        Ok(catalog.sorted().into_iter().map(|collection| collection.def.clone()).collect())
+        Ok(catalog.all_defined().into_iter().map(|collection| collection.def.clone()).collect())
     }
 
-    /// The collection with this name.
+    /// The collection or view with this name.
     ///
     /// # Errors
     /// [`CollectionError::NotFound`], [`CollectionError::Store`].
@@ -105,13 +107,13 @@ impl CollectionService {
     ) -> Result<CollectionDef, CollectionError> {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            if catalog.sorted().len() >= COLLECTIONS_MAX {
+            if catalog.all_defined().len() >= COLLECTIONS_MAX {
                 return Err(CollectionError::Conflict(format!("a server has at most {COLLECTIONS_MAX} collections")));
             }
             let now = self.clock.now();
             let def = new_def(&input, now, system);
             let indexes = input.indexes.clone().unwrap_or_default();
-            let (_, wanted) = validate::check(&def, &indexes, &catalog)?;
+            let (_, wanted) = validate::check(&def, &indexes, &catalog, &*self.views)?;
             let asker = asker.clone();
             let insert = move |tx: &mut Tx<'_>| commit::insert(tx, &asker, def, wanted);
             let created = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, insert)).await;
@@ -136,7 +138,7 @@ impl CollectionService {
         refuse_former_name(&input)?;
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            let plan = plan_update(&catalog, find(&catalog, name)?, &input, self.clock.now())?;
+            let plan = plan_update(&catalog, find(&catalog, name)?, &input, &*self.views, self.clock.now())?;
             let plan = plan.judge(&self.store).await?;
             let asker = asker.clone();
             let update =
@@ -170,6 +172,11 @@ impl CollectionService {
                 let detail = format!("the rules {} lead to \"{name}\"; change them first", rules.join(", "));
                 return Err(CollectionError::Conflict(detail));
             }
+            let views = validate::foreign_views(&catalog, &def, &*self.views);
+            if !views.is_empty() {
+                let detail = format!("the views {} read \"{name}\"; change or delete them first", views.join(", "));
+                return Err(CollectionError::Conflict(detail));
+            }
             let (asker, now) = (asker.clone(), self.clock.now());
             let remove = move |tx: &mut Tx<'_>| commit::remove(tx, &asker, &def, now);
             let deleted = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, remove)).await;
@@ -182,7 +189,7 @@ impl CollectionService {
 }
 
 fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, CollectionError> {
-    catalog.by_name(name).ok_or_else(|| CollectionError::NotFound(name.to_owned()))
+    catalog.defined(name).ok_or_else(|| CollectionError::NotFound(name.to_owned()))
 }
 
 /// Fields as they are stored: without what only a change says of them.
@@ -197,6 +204,7 @@ pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> 
         name: input.name.clone().unwrap_or_default(),
         description: input.description.clone(),
         system,
+        view: input.view.clone(),
         fields: input.fields.as_deref().map(stored_fields).unwrap_or_default(),
         indexes: Vec::new(),
         rules: input.rules.clone().unwrap_or_default(),
@@ -221,6 +229,7 @@ fn plan_update(
     catalog: &Catalog,
     old: &Arc<Collection>,
     input: &CollectionInput,
+    views: &dyn CheckView,
     now: Timestamp,
 ) -> Result<Update, CollectionError> {
     let mut new = old.def.clone();
@@ -235,6 +244,9 @@ fn plan_update(
     if let Some(cache_control) = &input.cache_control {
         new.cache_control = Some(cache_control.clone()).filter(|text| !text.is_empty());
     }
+    if input.view.is_some() {
+        new.view.clone_from(&input.view);
+    }
     let mut renames = Vec::new();
     if let Some(fields) = &input.fields {
         renames = rename::of_fields(&old.def.fields, fields);
@@ -244,7 +256,7 @@ fn plan_update(
     if let Some(rules) = &input.rules {
         new.rules.clone_from(rules);
     }
-    let update = Update::check(old, new, renames, input.indexes.as_deref(), catalog)?;
+    let update = Update::check(old, new, renames, input.indexes.as_deref(), catalog, views)?;
     update.check_settled()?;
     Ok(update)
 }
@@ -272,6 +284,7 @@ pub(super) fn system_input(name: &str, description: &str, fields: Vec<FieldDef>,
         name: Some(name.into()),
         renamed_from: None,
         description: Some(description.into()),
+        view: None,
         fields: Some(fields),
         indexes: None,
         rules: Some(rules),

@@ -1,12 +1,17 @@
 //! From what a client sends to a definition that fits, or to every reason why it does not.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     catalog::{Catalog, Collection, SYSTEM_FIELDS, split_direction},
     field::{Check, Field},
     model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
+    rename,
     scope::{RecordScope, Schemas},
+    view::{self, CheckView},
 };
 use crate::{expr, kernel::FieldError};
 
@@ -50,6 +55,7 @@ pub(super) fn check(
     def: &CollectionDef,
     indexes: &[IndexInput],
     catalog: &Catalog,
+    views: &dyn CheckView,
 ) -> Result<(Vec<Field>, Vec<WantedIndex>), CollectionError> {
     let mut errors = Vec::new();
     check_name(def, catalog, &mut errors);
@@ -64,12 +70,24 @@ pub(super) fn check(
         let detail = "must be directives of RFC 9111 for answers, such as \"private, max-age=60\"";
         errors.push(FieldError::at("cacheControl", "format", detail));
     }
+    if let Some(view) = &def.view {
+        errors.extend(view::faults(def, view, catalog, views));
+        if !indexes.is_empty() {
+            errors.push(FieldError::at(
+                "indexes",
+                "invalid",
+                "a view is served by indexes of the collection that it reads",
+            ));
+        }
+        return if errors.is_empty() { Ok((Vec::new(), Vec::new())) } else { Err(CollectionError::Invalid(errors)) };
+    }
     let fields = check_fields(def, catalog, &mut errors);
     let wanted = wanted_indexes(def, indexes);
     if errors.is_empty() {
         let draft = Collection::draft(def.clone(), fields.clone());
         check_indexes(&draft, indexes, &wanted, &mut errors);
         check_rules(&Drafted { catalog, draft: &draft }, &mut errors);
+        check_views(&Drafted { catalog, draft: &draft }, views, &mut errors);
     }
     if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
 }
@@ -133,7 +151,7 @@ fn check_name(def: &CollectionDef, catalog: &Catalog, errors: &mut Vec<FieldErro
             "reserved",
             format_args!("\"{name}\" is a word of the API; choose another name"),
         ));
-    } else if catalog.by_name(name).is_some_and(|other| other.number() != def.number) {
+    } else if catalog.defined(name).is_some_and(|other| other.number() != def.number) {
         errors.push(FieldError::at("name", "unique", format_args!("there is a collection \"{name}\" already")));
     }
 }
@@ -180,11 +198,11 @@ fn check_target(field: &Field, def: &CollectionDef, catalog: &Catalog, pointer: 
         && *collection != def.name
         && catalog.by_name(collection).is_none()
     {
-        errors.push(FieldError::new(
-            pointer,
-            "not_found",
-            format_args!("there is no collection \"{collection}\"; create it first"),
-        ));
+        let detail = match catalog.defined(collection) {
+            Some(_) => format!("\"{collection}\" is a view; point at the collection that it reads"),
+            None => format!("there is no collection \"{collection}\"; create it first"),
+        };
+        errors.push(FieldError::new(pointer, "not_found", detail));
     }
 }
 
@@ -295,6 +313,33 @@ fn check_rules(schemas: &Drafted<'_>, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Every view that holds now would hold with the draft, under its new name if it gets one.
+fn check_views(schemas: &Drafted<'_>, views: &dyn CheckView, errors: &mut Vec<FieldError>) {
+    let Drafted { catalog, draft } = schemas;
+    let old = catalog.by_number(draft.number()).map_or(draft.def.name.as_str(), |stored| &stored.def.name);
+    let moved = HashMap::from([(old, draft.def.name.as_str())]);
+    let all = catalog.all_defined().into_iter().filter(|other| other.number() != draft.number());
+    let followed = all.map(|other| Arc::new(rename::named(&rename::follow(&other.def, &moved))));
+    let after = followed.chain([Arc::new((*draft).clone())]).collect();
+    for (name, FieldError { pointer, detail, .. }) in
+        broken_views(catalog, &Catalog::draft(catalog.epoch, after), views)
+    {
+        let detail = format!("the view {name} would not hold any more: {pointer}: {detail}");
+        errors.push(FieldError::at("fields", "in_use", detail));
+    }
+}
+
+/// The views that hold, and would not as they and all else will be, each with its first fault.
+fn broken_views(before: &Catalog, after: &Catalog, views: &dyn CheckView) -> Vec<(String, FieldError)> {
+    let fault = |def: &CollectionDef, catalog: &Catalog| {
+        view::faults(def, def.view.as_ref()?, catalog, views).into_iter().next()
+    };
+    let will_be = |def: &CollectionDef| after.defined(&def.name).map_or_else(|| def.clone(), |found| found.def.clone());
+    let defs = before.all_defined().into_iter().map(|defined| &defined.def);
+    let sound = defs.filter(|def| def.view.is_some() && fault(def, before).is_none());
+    sound.filter_map(|def| Some((def.name.clone(), fault(&will_be(def), after)?))).collect()
+}
+
 /// Every rule of a definition, with where it stands.
 fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
     let Rules { list, read, create, update, delete } = &def.rules;
@@ -308,6 +353,13 @@ fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
         }
     }
     found
+}
+
+/// The views that read this collection, or whose rules and filters lead to it.
+pub(super) fn foreign_views(catalog: &Catalog, def: &CollectionDef, views: &dyn CheckView) -> Vec<String> {
+    let others = catalog.all_defined().into_iter().filter(|other| other.number() != def.number).cloned();
+    let broken = broken_views(catalog, &Catalog::draft(catalog.epoch, others.collect()), views);
+    broken.into_iter().map(|(name, _)| name).collect()
 }
 
 /// The rules of other collections that lead to this one, as `collection/rules/list`.

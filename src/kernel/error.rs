@@ -56,7 +56,7 @@ codes! {
     Forbidden = 403, "forbidden";
     /// There is no such thing, or the caller may not see it.
     NotFound = 404, "not_found";
-    /// The path exists, the method does not.
+    /// The path exists, the method does not; or the collection is a view, which is read only.
     MethodNotAllowed = 405, "method_not_allowed";
     /// The state of the server forbids it now: an id in use, a record still referred to.
     Conflict = 409, "conflict";

@@ -32,6 +32,30 @@ pub(super) fn open(
     rule: impl Fn(&CompiledRules) -> &Option<Expr>,
     now: Timestamp,
 ) -> Result<Opening, RecordError> {
+    let Some(view) = &collection.view else { return open_own(caller, collection, action, rule, now) };
+    if !matches!(action, Action::List | Action::Read) {
+        return Err(read_only(collection));
+    }
+    // Nobody sees more of a view than there is in it, be it by a role or by a rule.
+    let base = view.base.bind(&AuthValues { principal: &caller.principal, now }, now);
+    Ok(Opening::Matching(match open_own(caller, collection, action, rule, now)? {
+        Opening::All => base,
+        Opening::Matching(rule) => Expr::all([base, rule]),
+    }))
+}
+
+/// Why a view cannot be written.
+pub(super) fn read_only(view: &Collection) -> RecordError {
+    RecordError::ReadOnly { view: view.def.name.clone(), source_name: view.source_name().to_owned() }
+}
+
+fn open_own(
+    caller: &Caller,
+    collection: &Collection,
+    action: Action,
+    rule: impl Fn(&CompiledRules) -> &Option<Expr>,
+    now: Timestamp,
+) -> Result<Opening, RecordError> {
     if caller.principal.may(&collection.def.name, action) {
         return Ok(Opening::All);
     }

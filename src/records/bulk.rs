@@ -16,7 +16,7 @@ use super::{
     operation::owned,
     plan,
     related::Reach,
-    service::{Caller, Limits, Shown, find},
+    service::{Caller, Limits, Shown, find_written},
     statistics::Known,
     view::View,
     write::{self, Context},
@@ -89,7 +89,7 @@ impl RecordService {
         idempotency: Option<Idempotency>,
     ) -> Result<Answer, RecordError> {
         let (snapshot, catalog) = self.catalogs.current()?;
-        let collection = Arc::clone(find(&catalog, collection)?);
+        let collection = Arc::clone(find_written(&catalog, collection)?);
         let now = self.clock.now();
         // Who may change nothing of the collection learns nothing of what is in it.
         open(
@@ -112,7 +112,7 @@ impl RecordService {
         }
         let caller_of = caller.clone();
         let work = move |tx: &mut Tx<'_>, context: Context<'_>| {
-            let collection = find(context.catalog, &search.collection.def.name)?;
+            let collection = find_written(context.catalog, &search.collection.def.name)?;
             let mut count = 0;
             for id in &ids {
                 count += usize::from(carry_out(tx, context, &caller_of, collection, &search.filter, id, &change)?);

@@ -11,7 +11,7 @@ use moka::sync::Cache;
 use super::{
     Page, RecordError, RecordService,
     authorize::{Opening, open},
-    service::{Caller, find},
+    service::Caller,
     sight::CallerSight,
 };
 use crate::{
@@ -91,7 +91,7 @@ impl RecordService {
         known: impl Fn(&str) -> bool,
     ) -> Result<Listed, RecordError> {
         let (snapshot, catalog) = self.catalogs.current()?;
-        let found = find(&catalog, collection)?;
+        let found = catalog.find(collection).ok_or_else(|| RecordError::NoCollection(collection.to_owned()))?;
         let cache_control = found.def.cache_control.clone();
         let kept = self.pages.cache.as_ref().zip(self.key(caller, &snapshot, found, parameters)?);
         let Some((cache, key)) = kept else {
@@ -135,7 +135,9 @@ impl RecordService {
         };
         let mask = CallerSight { caller, now }.mask(collection);
         let same_for_all = mask.veiled.iter().all(|(_, condition)| *condition == Expr::Constant(false));
-        let whole = matches!(opening, Opening::All) && same_for_all && !collection.def.rewriting;
+        // What an aggregate view reads may lie in other collections.
+        let one = !collection.def.rewriting && !collection.is_aggregate();
+        let whole = matches!(opening, Opening::All) && same_for_all && one;
         if !whole || length > PARAMETERS_MAX || parameters.iter().any(beyond) {
             return Ok(None);
         }
@@ -144,7 +146,7 @@ impl RecordService {
             text.extend([name.as_str(), "\0", value.as_str(), "\0"]);
         }
         Ok(Some(Key {
-            collection: collection.number(),
+            collection: collection.own_number(),
             epoch: snapshot.epoch(Epoch::Schema),
             seq: snapshot.collection_seq(collection.number()),
             veiled: mask.veiled.into_iter().map(|(slot, _)| slot).collect(),

@@ -20,6 +20,17 @@ pub enum RecordError {
         /// The id that was asked for.
         id: String,
     },
+    /// The collection is a view of groups, which are no records.
+    #[error("\"{0}\" is an aggregate: it has no records of its own, only groups to be listed")]
+    Aggregate(String),
+    /// The collection is a view, which cannot be written.
+    #[error("\"{view}\" is a view and read only; its records are changed in {source_name}")]
+    ReadOnly {
+        /// The view.
+        view: String,
+        /// The collection that it reads.
+        source_name: String,
+    },
     /// The caller may not do this.
     #[error("your roles and the rules of {0} do not allow this")]
     Forbidden(String),
@@ -78,7 +89,8 @@ pub enum RecordError {
 impl DomainError for RecordError {
     fn code(&self) -> Code {
         match self {
-            Self::NoCollection(_) | Self::NotFound { .. } => Code::NotFound,
+            Self::NoCollection(_) | Self::NotFound { .. } | Self::Aggregate(_) => Code::NotFound,
+            Self::ReadOnly { .. } => Code::MethodNotAllowed,
             Self::Forbidden(_) | Self::FieldsForbidden(_) => Code::Forbidden,
             Self::Invalid(_) | Self::TooLarge(_) => Code::ValidationFailed,
             Self::Batch { code, .. } => *code,

@@ -11,7 +11,7 @@ use super::{
     view::View,
 };
 use crate::{
-    access::Action,
+    access::{Action, AuthValues},
     collections::{
         Collection, Slot, Slots,
         catalog::FIRST_FIELD,
@@ -26,6 +26,9 @@ use crate::{
 pub const HISTORY_LIMIT_DEFAULT: usize = 30;
 /// The greatest number of changes of a page.
 pub const HISTORY_LIMIT_MAX: usize = 100;
+
+/// The most changes that a page looks at: of a view, some are not told.
+const EXAMINED_MAX: usize = 1_000;
 
 /// What a history request asks for.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +65,17 @@ impl RecordService {
         })?;
         let newest = newest.ok_or_else(|| not_found(collection, id))?;
         let wanted = Wanted::parse(parameters)?;
-        let teller = Teller { collection, mask: CallerSight { caller, now }.mask(collection), related: &related, now };
+        let mask = CallerSight { caller, now }.mask(collection);
+        let base =
+            collection.view.as_ref().map(|view| view.base.bind(&AuthValues { principal: &caller.principal, now }, now));
+        let teller = Teller { collection, mask, base, related: &related, now };
         let mut next = wanted.from.map_or(newest, Some);
-        let mut items = Vec::new();
+        let (mut items, mut examined) = (Vec::new(), 0);
         while let Some(seq) = next {
-            if items.len() == wanted.limit {
+            if items.len() == wanted.limit || examined == EXAMINED_MAX {
                 break;
             }
+            examined += 1;
             let entry = log::entry(&snapshot, seq)?;
             // A cursor comes from a client and may name any change; only those of this record are shown.
             let own = |entry: &ChangeEntry| entry.collection == collection.number() && entry.id == id;
@@ -76,7 +83,7 @@ impl RecordService {
                 return if wanted.from == Some(seq) { Err(RecordError::Cursor) } else { Err(broken(seq)) };
             };
             next = entry.previous;
-            items.push(teller.tell(&entry)?);
+            items.extend(teller.tell(&entry)?);
         }
         let body = json!({ "items": items, "nextCursor": next.map(|seq| seq.to_string()) });
         Ok(body.to_string().into_bytes())
@@ -137,12 +144,18 @@ impl Wanted {
 struct Teller<'a> {
     collection: &'a Collection,
     mask: Mask,
+    /// What a text must satisfy to be told: of a view, what makes a record one of its own.
+    base: Option<Expr>,
     related: &'a dyn Related,
     now: jiff::Timestamp,
 }
 
 impl Teller<'_> {
-    fn tell(&self, entry: &ChangeEntry) -> Result<Value, RecordError> {
+    /// The change; nothing when the record was not there to be seen after it.
+    fn tell(&self, entry: &ChangeEntry) -> Result<Option<Value>, RecordError> {
+        if self.base.is_some() && !self.is_there(entry.new.as_deref())? {
+            return Ok(None);
+        }
         let (old, new) = (self.seen(entry.old.as_deref())?, self.seen(entry.new.as_deref())?);
         let of = |side: &[(Slot, String)], slot: Slot| {
             side.iter().find(|(own, _)| *own == slot).map(|(_, text)| text.clone())
@@ -159,7 +172,7 @@ impl Teller<'_> {
             side.into_iter().map(member).collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
         };
         let gone = entry.new.is_none();
-        Ok(json!({
+        Ok(Some(json!({
             "seq": entry.seq,
             "time": entry.time,
             "kind": entry.kind,
@@ -167,12 +180,22 @@ impl Teller<'_> {
             "requestId": entry.request_id,
             "changed": changed,
             "record": if gone { Value::Null } else { record(new)? },
-        }))
+        })))
+    }
+
+    /// Whether a past text is one that the view has.
+    fn is_there(&self, text: Option<&RawValue>) -> Result<bool, RecordError> {
+        let (Some(text), Some(base)) = (text, &self.base) else { return Ok(text.is_some()) };
+        let slots = Slots::read(self.collection, text.get().as_bytes())?;
+        View::of(self.collection, &slots, self.related, self.now).satisfies(base)
     }
 
     /// The fields of a past text that are fields still and that the caller sees in it.
     fn seen(&self, text: Option<&RawValue>) -> Result<Vec<(Slot, String)>, RecordError> {
         let Some(text) = text else { return Ok(Vec::new()) };
+        if !self.is_there(Some(text))? {
+            return Ok(Vec::new());
+        }
         let slots = Slots::read(self.collection, text.get().as_bytes())?;
         let view = View::of(self.collection, &slots, self.related, self.now);
         let mut seen = Vec::new();

@@ -31,12 +31,15 @@ mod statistics;
 mod takeover;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_views;
 mod transfer;
 mod upsert;
 mod view;
 mod write;
 mod writing;
 
+pub use aggregate::SavedAggregates;
 pub use batch::OPERATIONS_MAX;
 pub use bulk::{BULK_MAX, Bulk};
 pub use cached::Listed;

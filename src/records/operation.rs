@@ -5,7 +5,7 @@ use super::{
     RecordError,
     input::{Intent, Members},
     related::Reach,
-    service::{Caller, Shown, find, shown},
+    service::{Caller, Shown, find_written, shown},
     show::{Light, Shape},
     sight::CallerSight,
     upsert,
@@ -59,7 +59,7 @@ impl Operation {
         caller: &Caller,
         fresh_id: &(dyn Fn() -> String + Sync),
     ) -> Result<Done, RecordError> {
-        let collection = find(context.catalog, &self.collection)?;
+        let collection = find_written(context.catalog, &self.collection)?;
         match &self.what {
             What::Create => self.create(tx, context, caller, collection, fresh_id),
             What::Update => self.change(tx, context, caller, collection, &self.id, Intent::Patch),

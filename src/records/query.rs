@@ -211,7 +211,7 @@ impl ParameterReader<'_> {
 
 /// What a cursor must agree with: the collection, the filter and the order.
 fn fingerprint(collection: &Collection, raw: &RawQuery) -> [u8; FINGERPRINT_BYTES] {
-    let text = format!("{}\n{}\n{}", collection.number(), raw.sort, raw.filter);
+    let text = format!("{}\n{}\n{}", collection.own_number(), raw.sort, raw.filter);
     checksum(b"query", text.as_bytes())
 }
 

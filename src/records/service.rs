@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     RecordError,
     asking::Asking,
-    authorize::{Opening, open},
+    authorize::{Opening, open, read_only},
     cached::Pages,
     input::{self, Intent},
     list::{Counted, Listing},
@@ -196,6 +196,9 @@ impl RecordService {
         parameters: &[(String, String)],
     ) -> Result<Page, RecordError> {
         let (snapshot, catalog) = self.catalogs.current()?;
+        if let Some(groups) = catalog.find(collection).filter(|found| found.is_aggregate()).cloned() {
+            return self.list_groups(caller, (snapshot, catalog), groups, parameters).await;
+        }
         let collection = Arc::clone(find(&catalog, collection)?);
         let now = self.clock.now();
         let opening = open(caller, &collection, Action::List, |rules| &rules.list, now)?;
@@ -241,7 +244,7 @@ impl RecordService {
         let members = input::members(body)?;
         for _ in 0..TRIES {
             let (snapshot, catalog) = self.catalogs.current()?;
-            let collection = Arc::clone(find(&catalog, collection)?);
+            let collection = Arc::clone(find_written(&catalog, collection)?);
             let now = self.clock.now();
             let fresh_id = || self.ids.next(now).to_string();
             let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
@@ -286,7 +289,7 @@ impl RecordService {
         let change = Arc::new(Change { caller: caller.clone(), id: id.to_owned(), body, intent, expected });
         for _ in 0..TRIES {
             let (snapshot, catalog) = self.catalogs.current()?;
-            let collection = Arc::clone(find(&catalog, collection)?);
+            let collection = Arc::clone(find_written(&catalog, collection)?);
             let now = self.clock.now();
             let old = write::stored(&snapshot, &collection, id)?.ok_or_else(|| not_found(&collection, id))?;
             let prepared = change.changing().prepare(&snapshot, &catalog, &collection, old, now)?;
@@ -316,7 +319,7 @@ impl RecordService {
     ) -> Result<(), RecordError> {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            let collection = Arc::clone(find(&catalog, collection)?);
+            let collection = Arc::clone(find_written(&catalog, collection)?);
             let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
@@ -368,8 +371,16 @@ impl Change {
     }
 }
 
+/// The collection or view whose records are read.
 pub(super) fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, RecordError> {
-    catalog.by_name(name).ok_or_else(|| RecordError::NoCollection(name.to_owned()))
+    let found = catalog.find(name).ok_or_else(|| RecordError::NoCollection(name.to_owned()))?;
+    if found.is_aggregate() { Err(RecordError::Aggregate(name.to_owned())) } else { Ok(found) }
+}
+
+/// The collection whose records are written.
+pub(super) fn find_written<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Collection>, RecordError> {
+    let found = catalog.find(name).ok_or_else(|| RecordError::NoCollection(name.to_owned()))?;
+    if found.view.is_some() { Err(read_only(found)) } else { Ok(found) }
 }
 
 pub(super) fn not_found(collection: &Collection, id: &str) -> RecordError {

@@ -13,7 +13,7 @@ use super::{
     RecordError, RecordService, Rejected,
     input::{self, Draft, Intent},
     prepare::{self, Prepared},
-    service::{Caller, find, not_found},
+    service::{Caller, find_written, not_found},
     write::{self, Context, LateEntries},
 };
 use crate::{
@@ -91,7 +91,7 @@ impl RecordService {
         let lines = split_lines(lines)?;
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            let collection = Arc::clone(find(&catalog, collection)?);
+            let collection = Arc::clone(find_written(&catalog, collection)?);
             let mut report = TakeoverReport::default();
             let mut ready = Vec::with_capacity(lines.len());
             for (number, line) in &lines {

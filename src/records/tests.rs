@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, Format, ImportMode, Limits, RecordService,
+    Caller, Format, ImportMode, Limits, RecordService, SavedAggregates,
     asking::Asking,
     related::Reach,
     sight::CallerSight,
@@ -50,7 +50,8 @@ impl World {
         let store = Store::open(&folder.path().join("s"), &Options::default(), &schema).unwrap();
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
-        let collections = CollectionService::new(store, Arc::clone(&catalogs), clock.clone());
+        let collections =
+            CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
         let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
         let records = Arc::new(RecordService::new(Arc::clone(&catalogs), clock, limits));
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
@@ -69,6 +70,13 @@ impl World {
             world.take_statistics();
         }
         world
+    }
+
+    /// Makes another collection.
+    pub(super) async fn define(&self, definition: Value) {
+        let (store, catalogs) = (self.catalogs.store().clone(), Arc::clone(&self.catalogs));
+        let service = CollectionService::new(store, catalogs, Arc::new(SystemClock), Arc::new(SavedAggregates));
+        service.create(&Asker::default(), serde_json::from_value(definition).unwrap()).await.unwrap();
     }
 
     pub(super) fn asking<R>(&self, ask: impl FnOnce(&Asking<'_>) -> R) -> R {
@@ -127,6 +135,17 @@ impl World {
 
     /// Every record of every page, and the totals that the pages told.
     async fn walk(&self, filter: &str, sort: &str, limit: usize) -> (Vec<Vec<u8>>, HashSet<u64>) {
+        self.walk_of("things", filter, sort, limit).await
+    }
+
+    /// [`World::walk`] of any collection.
+    pub(super) async fn walk_of(
+        &self,
+        collection: &str,
+        filter: &str,
+        sort: &str,
+        limit: usize,
+    ) -> (Vec<Vec<u8>>, HashSet<u64>) {
         let (mut found, mut totals, mut cursor) = (Vec::new(), HashSet::new(), None::<String>);
         for _ in 0..500 {
             let mut parameters =
@@ -134,7 +153,7 @@ impl World {
             parameters.extend((!sort.is_empty()).then(|| ("sort", sort.to_owned())));
             parameters.extend(cursor.take().map(|cursor| ("cursor", cursor)));
             let parameters: Vec<_> = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let page = self.records.list(&self.caller, "things", &parameters).await.unwrap();
+            let page = self.records.list(&self.caller, collection, &parameters).await.unwrap();
             assert!(page.items.len() <= limit);
             found.extend(page.items);
             totals.insert(page.total.unwrap());
@@ -228,7 +247,7 @@ pub(super) fn filter() -> impl Strategy<Value = String> {
     vec(clause, 0..4).prop_map(|clauses| clauses.join(" && "))
 }
 
-fn sort() -> impl Strategy<Value = String> {
+pub(super) fn sort() -> impl Strategy<Value = String> {
     let names: Vec<&str> = COLUMNS.iter().take(7).map(|(name, _)| *name).chain(["id", "createdAt"]).collect();
     (subsequence(names, 0..=3).prop_shuffle(), vec(any::<bool>(), 3)).prop_map(|(names, down)| {
         let term = |(name, down): (&str, bool)| if down { format!("-{name}") } else { name.to_owned() };

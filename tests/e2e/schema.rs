@@ -192,3 +192,45 @@ fn what_is_pulled_is_what_is_there() {
     let again = site.run(&["schema", "pull", "pulled"]).success();
     assert!(again.lines().all(|line| line.starts_with("kept ")), "{again}");
 }
+
+#[test]
+fn views_go_to_the_server_and_back() {
+    let site = Site::new();
+    site.write(
+        "schema/books.toml",
+        "[[fields]]\nname = \"title\"\ntype = \"string\"\n\n[[fields]]\nname = \"pages\"\ntype = \"integer\"\n",
+    );
+    // A view stands before what it reads, in the order of names.
+    site.write(
+        "schema/aLong.toml",
+        "[view]\nfrom = \"books\"\nfilter = \"pages > 5\"\nfields = [\"title\"]\n\n[rules]\nlist = \"true\"\n",
+    );
+    site.write("schema/pagesByTitle.toml", "[view]\nfrom = \"books\"\nselect = \"sum(pages)\"\ngroup = \"title\"\n");
+    let schema = site.path("schema");
+    let plan = site.run(&["schema", "plan", "schema"]).success();
+    assert!(plan.contains("aLong (new)\n  + view: from books, filter pages > 5, fields [\"title\"]\n"), "{plan}");
+    assert_eq!(apply(&site, &schema), all(&["aLong".into(), "books".into(), "pagesByTitle".into()], "made"));
+    site.run(&["schema", "pull", "pulled"]).success();
+    for name in ["aLong", "pagesByTitle", "books"] {
+        assert_eq!(site.read(&format!("pulled/{name}.toml")), site.read(&format!("schema/{name}.toml")));
+    }
+    assert_eq!(site.run(&["schema", "plan", "pulled", "--prune", "--check"]).success(), "Nothing differs.\n");
+
+    site.write(
+        "books.jsonl",
+        "{\"id\":\"a\",\"title\":\"It\",\"pages\":9}\n{\"id\":\"b\",\"title\":\"Us\",\"pages\":1}\n",
+    );
+    site.run(&["import", "books", "books.jsonl"]).success();
+    let csv = site.run(&["export", "aLong", "--format", "csv"]).success();
+    let (head, rows) = csv.split_once('\n').unwrap();
+    assert_eq!(head, "id,createdAt,updatedAt,version,title");
+    assert!(rows.starts_with("a,") && rows.trim_end().ends_with(",1,It"), "{rows}");
+    let refused = site.run(&["import", "aLong", "books.jsonl"]).failure(1);
+    assert!(refused.contains("read only") && refused.contains("books"), "{refused}");
+
+    std::fs::remove_file(site.path("schema/aLong.toml")).unwrap();
+    let plan = site.run(&["schema", "plan", "schema", "--prune"]).success();
+    assert!(plan.contains("aLong\n  - view\n") && !plan.contains("destructive"), "{plan}");
+    site.run(&["schema", "apply", "schema", "--prune"]).success();
+    assert_eq!(site.run(&["schema", "plan", "schema", "--prune", "--check"]).success(), "Nothing differs.\n");
+}

@@ -7,6 +7,21 @@ use crate::{
     tools,
 };
 
+/// A view of records, and one of groups with every kind of column.
+const VIEWS: [(&str, &str); 2] = [
+    (
+        "flagged",
+        "rules = { list = \"true\", read = \"owner = @auth.id\" }\n[view]\nfrom = \"everything\"\nfilter = \"flag && key = null\"\n\
+         fields = [\"slug\", \"price\", \"owner\", \"tags\"]\n",
+    ),
+    (
+        "priceByMonth",
+        "rules = { list = \"@auth.id != null\" }\n[view]\nfrom = \"everything\"\ntimezone = \"Europe/Berlin\"\nhaving = \"count > 1\"\n\
+         select = \"count, sum(price) as total, avg(ratio), min(moment), max(day), distinct(kind), max(count) as most\"\n\
+         group = \"month(moment) as month, hour(moment) as hour, flag, owner.email\"\n",
+    ),
+];
+
 fn check(name: &str, program: &Path, args: &[&str]) {
     let output =
         Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{name} does not run: {error}"));
@@ -19,10 +34,15 @@ fn check(name: &str, program: &Path, args: &[&str]) {
 #[test]
 fn the_document_is_valid_and_clean() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+    let (data, views) = (folder.path().join("data"), folder.path().join("views"));
+    fs::create_dir(&views).unwrap();
+    for (name, text) in VIEWS {
+        fs::write(views.join(format!("{name}.toml")), text).unwrap();
+    }
     for schemas in SCHEMAS {
         stead(&data, &["schema", "apply", schemas]);
     }
+    stead(&data, &["schema", "apply", views.to_str().unwrap()]);
     let document = folder.path().join("openapi.json");
     fs::write(&document, stead(&data, &["openapi"])).unwrap();
     let file = document.to_str().unwrap();

@@ -118,6 +118,9 @@ fn to_toml(input: &CollectionInput) -> anyhow::Result<String> {
         "",
         &json!({ "name": input.name, "description": input.description, "cacheControl": input.cache_control }),
     )?];
+    if let Some(view) = &input.view {
+        blocks.push(block("[view]\n", &json!(view))?);
+    }
     for field in input.fields.iter().flatten() {
         blocks.push(block("[[fields]]\n", &json!(field)).with_context(|| format!("field \"{}\"", field.name))?);
     }
@@ -169,6 +172,12 @@ mod tests {
         let text = to_toml(&input).unwrap();
         assert_eq!(toml::from_str::<CollectionInput>(&text).unwrap(), input, "{text}");
         assert!(text.contains("\n\n[[fields]]\nname = \"rating\"\ntype = \"number\"\nnullable = false\n"), "{text}");
+        let view: CollectionInput = serde_json::from_value(json!({
+            "view": {"from": "a", "filter": "b > 1", "select": "count, sum(c) as \"d\"", "group": "month(e)"},
+            "rules": {"list": "true"},
+        }))
+        .unwrap();
+        assert_eq!(toml::from_str::<CollectionInput>(&to_toml(&view).unwrap()).unwrap(), view);
         let null = json!({"fields": [{"name": "extra", "type": "json", "default": {"a": null}}]});
         let error = to_toml(&serde_json::from_value(null).unwrap()).unwrap_err();
         assert!(format!("{error:#}").contains("extra"), "{error:#}");

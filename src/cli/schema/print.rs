@@ -83,9 +83,14 @@ fn line(step: &Step) -> Option<(char, String)> {
     Some(match step.action {
         Action::CreateCollection => return None,
         Action::RenameCollection => ('>', format!("rename collection {} → {}", shown(before), shown(after))),
+        Action::DeleteCollection if before.is_some() => ('-', "view".into()),
         Action::DeleteCollection => ('-', "collection with all its records".into()),
         Action::ChangeDescription => ('~', format!("description: {} → {}", shown(before), shown(after))),
         Action::ChangeCaching => ('~', format!("cacheControl: {} → {}", shown(before), shown(after))),
+        Action::ChangeView => match before {
+            None => ('+', format!("view: {}", differences(None, after).replace("none → ", ""))),
+            Some(_) => ('~', format!("view: {}", differences(before, after))),
+        },
         Action::AddField => ('+', format!("field {}", attributes(after))),
         Action::DropField => ('-', format!("field {}", attributes(before))),
         Action::RenameField => ('>', format!("rename field {} → {}", shown(before), shown(after))),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::collections::{
     commit::explicit_indexes,
-    model::{CollectionDef, FieldDef, IndexInput, Rename},
+    model::{CollectionDef, FieldDef, IndexInput, Rename, ViewDef},
     rename,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn steps(
         None => {
             let after = description.clone().map(|text| json!({ "description": text }));
             steps.add(Action::CreateCollection, None, (None, after), Effect::Safe);
-            CollectionDef { fields: Vec::new(), indexes: Vec::new(), ..new.clone() }
+            CollectionDef { view: None, fields: Vec::new(), indexes: Vec::new(), ..new.clone() }
         }
     };
     if before.name != new.name {
@@ -41,6 +41,10 @@ pub(super) fn steps(
     if before.cache_control != new.cache_control || (old.is_none() && new.cache_control.is_some()) {
         let value = |def: &CollectionDef| def.cache_control.as_ref().map(|text| json!(text));
         steps.add(Action::ChangeCaching, None, (old.and_then(value), value(new)), Effect::Safe);
+    }
+    if before.view != new.view {
+        let value = |view: &Option<ViewDef>| view.as_ref().map(|view| json!(view));
+        steps.add(Action::ChangeView, None, (value(&before.view), value(&new.view)), Effect::Safe);
     }
     for Rename { from, to } in renames {
         steps.add(Action::RenameField, Some(to), (Some(json!(from)), Some(json!(to))), Effect::Safe);

@@ -83,6 +83,8 @@ pub enum Action {
     ChangeDescription,
     /// Another `Cache-Control` for answers.
     ChangeCaching,
+    /// A view's query, new or another one.
+    ChangeView,
     /// A new field.
     AddField,
     /// A field and its values under another name.
@@ -148,6 +150,7 @@ impl Step {
             Action::DeleteCollection => "delete the collection",
             Action::ChangeDescription => "change the description",
             Action::ChangeCaching => "change caching",
+            Action::ChangeView => "change the view",
             Action::AddField => "add field",
             Action::RenameField => "rename field",
             Action::ChangeField => "change field",
@@ -168,8 +171,9 @@ pub fn as_input(def: &CollectionDef) -> CollectionInput {
         name: Some(def.name.clone()),
         renamed_from: None,
         description: def.description.clone(),
-        fields: Some(def.fields.clone()),
-        indexes: Some(explicit_indexes(def)),
+        view: def.view.clone(),
+        fields: def.view.is_none().then(|| def.fields.clone()),
+        indexes: def.view.is_none().then(|| explicit_indexes(def)),
         rules: Some(def.rules.clone()),
         cache_control: def.cache_control.clone(),
     }

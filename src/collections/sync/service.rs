@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
     diff,
@@ -18,6 +19,7 @@ use crate::{
         repo,
         service::{Asker, CollectionService, TRIES},
         validate::{self, WantedIndex},
+        view::CheckView,
     },
     kernel::FieldError,
     store::{StoreError, Tx},
@@ -91,18 +93,24 @@ impl CollectionService {
         let Target { after, drafts, kept, gone } = target;
         let mut changes = Changes { before, after, now, ..Changes::default() };
         let mut faults = Faults::default();
-        for (position, draft) in drafts.into_iter().enumerate() {
-            faults.take(changes.add(position, draft), position)?;
+        // Views come after what they read, and go before it.
+        let (views, others): (Vec<_>, Vec<_>) =
+            drafts.into_iter().enumerate().partition(|(_, draft)| draft.def.view.is_some());
+        for (position, draft) in others.into_iter().chain(views) {
+            faults.take(changes.add(position, draft, &*self.views), position)?;
         }
         faults.into_result()?;
-        for collection in gone {
-            let (name, effect) = (collection.def.name.clone(), Effect::Destructive);
+        let (views, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(|gone| gone.def.view.is_some());
+        for collection in views.into_iter().chain(others) {
+            let view = collection.def.view.as_ref();
+            let effect = if view.is_some() { Effect::Safe } else { Effect::Destructive };
+            let (name, before) = (collection.def.name.clone(), view.map(|view| json!(view)));
             let action = Action::DeleteCollection;
-            changes.steps.push(Step { collection: name, action, name: None, before: None, after: None, effect });
+            changes.steps.push(Step { collection: name, action, name: None, before, after: None, effect });
             changes.deletes.push(collection.def.clone());
         }
         for (stored, followed) in kept {
-            check_kept(&followed, &changes)?;
+            check_kept(&followed, &changes, &*self.views)?;
             changes.result.push(as_input(&followed));
             if followed != stored.def {
                 changes.follows.push(followed);
@@ -130,20 +138,21 @@ struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, position: usize, draft: Draft) -> Result<(), CollectionError> {
+    fn add(&mut self, position: usize, draft: Draft, views: &dyn CheckView) -> Result<(), CollectionError> {
         let Draft { stored, def, renames, indexes } = draft;
         let steps = diff::steps(stored.as_ref().map(|(_, followed)| followed), &def, &indexes, &renames);
         self.result.push(match &stored {
             Some((_, followed)) if steps.is_empty() => as_input(followed),
+            _ if def.view.is_some() => as_input(&def),
             _ => CollectionInput { indexes: Some(indexes.clone()), ..as_input(&def) },
         });
         match stored {
             None => {
-                let (_, wanted) = validate::check(&def, &indexes, &self.after)?;
+                let (_, wanted) = validate::check(&def, &indexes, &self.after, views)?;
                 self.makes.push((def, wanted));
             }
             Some((stored, followed)) => {
-                let update = Update::check(&stored, def, renames, Some(&indexes), &self.after)?;
+                let update = Update::check(&stored, def, renames, Some(&indexes), &self.after, views)?;
                 if !steps.is_empty() {
                     self.updates.push((position, update));
                 } else if followed != stored.def {
@@ -221,17 +230,18 @@ impl Faults {
 }
 
 /// A collection that nobody mentions must not come to name what is gone.
-fn check_kept(def: &CollectionDef, changes: &Changes) -> Result<(), CollectionError> {
-    let faults = |catalog: &Catalog, def: &CollectionDef| match validate::check(def, &explicit_indexes(def), catalog) {
-        Err(CollectionError::Invalid(errors)) => errors,
-        _ => Vec::new(),
-    };
+fn check_kept(def: &CollectionDef, changes: &Changes, views: &dyn CheckView) -> Result<(), CollectionError> {
+    let faults =
+        |catalog: &Catalog, def: &CollectionDef| match validate::check(def, &explicit_indexes(def), catalog, views) {
+            Err(CollectionError::Invalid(errors)) => errors,
+            _ => Vec::new(),
+        };
     if changes.steps.is_empty() {
         return Ok(());
     }
     let errors = faults(&changes.after, def);
     let Some(error) = errors.first() else { return Ok(()) };
-    let stored = changes.before.by_number(def.number);
+    let stored = changes.before.all_defined().into_iter().find(|stored| stored.number() == def.number);
     if stored.is_some_and(|stored| !faults(&changes.before, &stored.def).is_empty()) {
         // It was at fault before.
         return Ok(());
@@ -258,7 +268,7 @@ fn refuse_destructive(steps: &[Step]) -> Result<(), CollectionError> {
 }
 
 fn inputs(catalog: &Catalog) -> Vec<CollectionInput> {
-    catalog.sorted().into_iter().map(|collection| as_input(&collection.def)).collect()
+    catalog.all_defined().into_iter().map(|collection| as_input(&collection.def)).collect()
 }
 
 /// A short text that is another one when any definition is; what goes on in the background does not change it.

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::model::PlanInput;
 use crate::collections::{
     catalog::{Catalog, Collection},
-    field::Field,
     model::{CollectionDef, CollectionInput, FieldDef, IndexInput, Rename},
     rename,
     service::{new_def, stored_fields},
@@ -41,7 +40,7 @@ pub(super) struct Draft {
 impl Target {
     /// What `before` becomes.
     pub(super) fn of(input: &PlanInput, before: &Catalog, now: Timestamp) -> Self {
-        let present = before.sorted();
+        let present = before.all_defined();
         let names: Vec<&str> = present.iter().map(|collection| collection.def.name.as_str()).collect();
         let wanted = input.collections.iter().map(|wanted| (name_of(wanted), wanted.renamed_from.as_deref()));
         let continued = rename::continued(&names, &wanted.collect::<Vec<_>>());
@@ -54,16 +53,17 @@ impl Target {
             .zip(&input.collections)
             .enumerate()
             .map(|(position, (from, wanted))| {
-                let stored = from.and_then(|from| before.by_name(from));
-                let stored = stored.map(|stored| (Arc::clone(stored), follow(&stored.def, &moved)));
+                let stored = from.and_then(|from| before.defined(from));
+                let stored = stored.map(|stored| (Arc::clone(stored), rename::follow(&stored.def, &moved)));
                 Draft::of(wanted, stored, position, now)
             })
             .collect();
         let others = present.into_iter().filter(|collection| !moved.contains_key(collection.def.name.as_str()));
         let (gone, kept): (Vec<_>, Vec<_>) = others.cloned().partition(|other| input.prune && !other.def.system);
-        let kept: Vec<_> = kept.into_iter().map(|kept| (Arc::clone(&kept), follow(&kept.def, &moved))).collect();
+        let kept: Vec<_> =
+            kept.into_iter().map(|kept| (Arc::clone(&kept), rename::follow(&kept.def, &moved))).collect();
         let all = drafts.iter().map(|draft| &draft.def).chain(kept.iter().map(|(_, def)| def));
-        let after = Catalog::draft(before.epoch, all.map(draft_collection).collect());
+        let after = Catalog::draft(before.epoch, all.map(rename::named).map(Arc::new).collect());
         Self { after, drafts, kept, gone }
     }
 }
@@ -87,6 +87,7 @@ impl Draft {
             name: input.name.unwrap_or_default(),
             description: input.description,
             cache_control: input.cache_control.filter(|text| !text.is_empty()),
+            view: input.view,
             rules: input.rules.unwrap_or_default(),
             fields: stored_fields(&fields),
             updated_at: now,
@@ -114,21 +115,4 @@ fn completed(input: &CollectionInput, name: &str) -> CollectionInput {
         fields: Some(fields),
         ..input.clone()
     }
-}
-
-/// Relations under the new names of the collections that they lead to.
-fn follow(def: &CollectionDef, moved: &HashMap<&str, &str>) -> CollectionDef {
-    let mut def = def.clone();
-    for target in def.fields.iter_mut().filter_map(|field| field.collection.as_mut()) {
-        if let Some(to) = moved.get(target.as_str()) {
-            (*to).clone_into(target);
-        }
-    }
-    def
-}
-
-/// A collection for others to name. Fields that are none are left out, for their own check refuses them.
-fn draft_collection(def: &CollectionDef) -> Arc<Collection> {
-    let fields = def.fields.iter().filter_map(|field| Field::compile(field).ok()).collect();
-    Arc::new(Collection::draft(def.clone(), fields))
 }

@@ -17,8 +17,12 @@ use crate::{
 /// The values of one group: its keys, then its aggregates.
 type Row = Vec<Scalar>;
 
-/// The JSON text of the answer.
-pub(super) fn answer(request: &Request, groups: &Groups<'_>, now: Timestamp) -> Result<Vec<u8>, RecordError> {
+/// The JSON text of each group that is answered, in order, and how many there are in all.
+pub(super) fn rows(
+    request: &Request,
+    groups: &Groups<'_>,
+    now: Timestamp,
+) -> Result<(Vec<Vec<u8>>, usize), RecordError> {
     let mut rows = Vec::new();
     for (key, cells) in groups.sorted() {
         let mut row = Vec::with_capacity(request.columns.len());
@@ -38,7 +42,8 @@ pub(super) fn answer(request: &Request, groups: &Groups<'_>, now: Timestamp) -> 
     // The sort is stable, so groups that are alike stay in the order of their keys.
     rows.sort_by(|a, b| compare(&request.sort, a, b));
     rows.truncate(request.limit);
-    write(request, &rows, count)
+    let rows = rows.iter().map(|row| write(request, row)).collect::<Result<_, _>>()?;
+    Ok((rows, count))
 }
 
 fn compare(sort: &[(usize, Direction)], a: &Row, b: &Row) -> std::cmp::Ordering {
@@ -67,26 +72,33 @@ impl Values for RowView<'_> {
     }
 }
 
-fn write(request: &Request, rows: &[Row], count: usize) -> Result<Vec<u8>, RecordError> {
-    let mut out = Vec::with_capacity(64 + rows.len() * request.columns.len() * 24);
+fn write(request: &Request, row: &Row) -> Result<Vec<u8>, RecordError> {
+    let mut out = Vec::with_capacity(request.columns.len() * 24);
+    out.push(b'{');
+    for (place, (column, value)) in request.columns.iter().zip(row).enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        // Names have letters, digits and underscores, which JSON does not escape.
+        out.extend_from_slice(format!("\"{}\":", column.name).as_bytes());
+        write_value(request, column, value, &mut out)?;
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+/// The JSON text of the answer.
+pub(super) fn answer(rows: &[Vec<u8>], count: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + rows.iter().map(|row| row.len() + 1).sum::<usize>());
     out.extend_from_slice(b"{\"items\":[");
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.push(b'{');
-        for (place, (column, value)) in request.columns.iter().zip(row).enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            // Names have letters, digits and underscores, which JSON does not escape.
-            out.extend_from_slice(format!("\"{}\":", column.name).as_bytes());
-            write_value(request, column, value, &mut out)?;
-        }
-        out.push(b'}');
+        out.extend_from_slice(row);
     }
     out.extend_from_slice(format!("],\"groups\":{count}}}").as_bytes());
-    Ok(out)
+    out
 }
 
 fn write_value(request: &Request, column: &Column, value: &Scalar, out: &mut Vec<u8>) -> Result<(), RecordError> {

@@ -7,8 +7,7 @@ use super::{
 };
 use crate::{
     collections::is_name,
-    expr::{Field, Kind, Resolved, Root, Scope as _},
-    records::asking::Asking,
+    expr::{Field, Kind, Resolved, Root, Scope},
 };
 
 /// Names that columns cannot have: words of the expression language.
@@ -32,10 +31,10 @@ pub(super) fn item<'t>(text: &'t str, what: &str) -> Result<Item<'t>, Fault> {
 }
 
 /// A group key: a field, or a unit of time of one.
-pub(super) fn key(asking: &Asking<'_>, item: &Item<'_>) -> Result<Key, Fault> {
+pub(super) fn key(scope: &dyn Scope, item: &Item<'_>) -> Result<Key, Fault> {
     let unit = item.function.map(|name| Unit::named(name).ok_or_else(|| no_function("unit of time", name, &units())));
     let unit = unit.transpose()?;
-    let field = field(asking, item.name)?;
+    let field = field(scope, item.name)?;
     match unit {
         Some(unit) if field.many || !unit.fits(field.kind) => {
             let name = item.function.unwrap_or_default();
@@ -47,14 +46,14 @@ pub(super) fn key(asking: &Asking<'_>, item: &Item<'_>) -> Result<Key, Fault> {
 }
 
 /// An aggregate.
-pub(super) fn measure(asking: &Asking<'_>, item: &Item<'_>) -> Result<Measure, Fault> {
+pub(super) fn measure(scope: &dyn Scope, item: &Item<'_>) -> Result<Measure, Fault> {
     let no_aggregate = |name| no_function("aggregate", name, &functions());
     let Some(name) = item.function else {
         let count = || Measure { name: item.column(), function: Function::Count, field: None };
         return if item.name == "count" { Ok(count()) } else { Err(no_aggregate(item.name)) };
     };
     let function = Function::named(name).ok_or_else(|| no_aggregate(name))?;
-    let field = field(asking, item.name)?;
+    let field = field(scope, item.name)?;
     if !function.fits(field.kind) {
         return Err(("type", format!("{name} does not take \"{}\", which is {}", field.name, field.kind.name())));
     }
@@ -62,10 +61,10 @@ pub(super) fn measure(asking: &Asking<'_>, item: &Item<'_>) -> Result<Measure, F
 }
 
 /// The field that a name or a path over relations leads to, as far as the caller may see it.
-fn field(asking: &Asking<'_>, name: &str) -> Result<Field, Fault> {
+fn field(scope: &dyn Scope, name: &str) -> Result<Field, Fault> {
     let path: Vec<&str> = name.split('.').collect();
     let Resolved { via, slot, kind, many, consumed } =
-        asking.scope().resolve(Root::Record, &path).map_err(|detail| ("unknown_field", detail))?;
+        scope.resolve(Root::Record, &path).map_err(|detail| ("unknown_field", detail))?;
     if consumed < path.len() {
         return Err(("unknown_field", format!("{} leads into a value, of which a part cannot be taken", echo(name))));
     }

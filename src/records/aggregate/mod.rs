@@ -13,6 +13,7 @@ mod items;
 mod parse;
 mod request;
 mod run;
+mod saved;
 mod sum;
 mod term;
 #[cfg(test)]
@@ -20,7 +21,12 @@ mod tests;
 
 use std::sync::Arc;
 
-pub(super) use self::{bucket::Unit, request::Function};
+pub use self::saved::SavedAggregates;
+pub(super) use self::{
+    bucket::Unit,
+    request::{Column, Function, Style},
+    saved::columns_of,
+};
 use self::{request::Request, run::Aggregation};
 use super::{
     RecordError, RecordService,

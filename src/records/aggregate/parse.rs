@@ -17,40 +17,74 @@ use crate::{
 
 /// The parameters that there are.
 const NAMES: [&str; 7] = ["filter", "select", "group", "having", "sort", "limit", "timezone"];
+/// The parameters of a list of groups.
+const LIST_NAMES: [&str; 4] = ["filter", "sort", "limit", "total"];
 /// What a request selects that says nothing of it.
 const SELECT_DEFAULT: &str = "count";
 
 impl Request {
     /// Reads the parameters of an aggregate request.
     pub(super) fn parse(asking: &Asking<'_>, parameters: &[(String, String)]) -> Result<Self, RecordError> {
-        let mut reader = Reader { asking, errors: Vec::new(), columns: Vec::new() };
-        reader.check_names(parameters);
-        let value = |name: &str| {
-            let found = parameters.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
-        };
+        let (mut request, mut errors) = Self::read(&asking.scope(), parameters);
+        match asking.filter(value_of(parameters, "filter").unwrap_or_default()) {
+            Ok(filter) => request.filter = filter,
+            Err(fault) if errors.is_empty() => return Err(fault),
+            Err(fault) => errors.push(FieldError::new("filter", "invalid", fault)),
+        }
+        if errors.is_empty() { Ok(request) } else { Err(RecordError::Parameters(errors)) }
+    }
+
+    /// Reads all but the filter, with every fault.
+    pub(super) fn read(scope: &dyn Scope, parameters: &[(String, String)]) -> (Self, Vec<FieldError>) {
+        let mut reader = Reader { scope, errors: Vec::new(), columns: Vec::new() };
+        reader.check_names(parameters, &NAMES);
+        let value = |name| value_of(parameters, name);
         let keys = reader.keys(value("group"));
         let measures = reader.measures(value("select").unwrap_or(SELECT_DEFAULT));
         let limit = reader.limit(value("limit"));
         let zone = reader.zone(value("timezone"));
         let sort = reader.sort(value("sort"));
         let having = reader.having(value("having"));
-        let filter = asking.filter(value("filter").unwrap_or_default());
-        let Reader { mut errors, columns, .. } = reader;
-        match filter {
-            Ok(filter) if errors.is_empty() => Ok(Self { filter, keys, measures, columns, having, sort, limit, zone }),
-            Ok(_) => Err(RecordError::Parameters(errors)),
-            Err(fault) if errors.is_empty() => Err(fault),
-            Err(fault) => {
-                errors.push(FieldError::new("filter", "invalid", fault));
-                Err(RecordError::Parameters(errors))
-            }
+        let Reader { errors, columns, .. } = reader;
+        let filter = Expr::Constant(true);
+        (Self { filter, keys, measures, columns, having, sort, limit, zone }, errors)
+    }
+
+    /// Narrows what is answered to the groups that the parameters of a list ask for, whose filter is about columns. Answers
+    /// whether the number of all of them is asked for, too.
+    pub(super) fn narrow(&mut self, parameters: &[(String, String)]) -> Result<bool, RecordError> {
+        let columns = std::mem::take(&mut self.columns);
+        let scope = ColumnScope { columns: &columns };
+        let mut reader = Reader { scope: &scope, errors: Vec::new(), columns: columns.clone() };
+        reader.check_names(parameters, &LIST_NAMES);
+        let value = |name| value_of(parameters, name);
+        self.limit = value("limit").map_or(LIMIT_MAX, |limit| reader.limit(Some(limit)));
+        self.sort = reader.sort(value("sort"));
+        let total = value("total").unwrap_or("false");
+        if !matches!(total, "true" | "false") {
+            reader.fail("total", "type", "must be true or false");
         }
+        if !reader.errors.is_empty() {
+            return Err(RecordError::Parameters(reader.errors));
+        }
+        if let Some(filter) = value("filter") {
+            let filter = expr::compile(filter, &scope).map_err(RecordError::Filter)?;
+            self.having = Some(Expr::all(self.having.take().into_iter().chain([filter])));
+        }
+        self.columns = columns;
+        Ok(total == "true")
     }
 }
 
+/// The value of a parameter, unless it says nothing.
+fn value_of<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    let found = parameters.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+}
+
 struct Reader<'c> {
-    asking: &'c Asking<'c>,
+    /// The fields.
+    scope: &'c dyn Scope,
     errors: Vec<FieldError>,
     /// The columns of the answer so far, those of items at fault included, so that naming them is no further fault.
     columns: Vec<Column>,
@@ -76,10 +110,10 @@ impl Reader<'_> {
         Vec::new()
     }
 
-    fn check_names(&mut self, parameters: &[(String, String)]) {
+    fn check_names(&mut self, parameters: &[(String, String)], names: &[&str]) {
         for (place, (name, _)) in parameters.iter().enumerate() {
-            if !NAMES.contains(&name.as_str()) {
-                self.fail(name, "unknown_parameter", format_args!("there are {}", NAMES.join(", ")));
+            if !names.contains(&name.as_str()) {
+                self.fail(name, "unknown_parameter", format_args!("there are {}", names.join(", ")));
             } else if parameters.iter().take(place).any(|(known, _)| known == name) {
                 self.fail(name, "duplicate", "stands there twice");
             }
@@ -91,7 +125,7 @@ impl Reader<'_> {
         for text in self.split("group", value, GROUP_MAX) {
             let item = items::item(text, "a field, or a unit of time such as month(createdAt)");
             let Some(item) = self.noted("group", item) else { continue };
-            let key = self.noted("group", items::key(self.asking, &item));
+            let key = self.noted("group", items::key(self.scope, &item));
             self.add_column("group", Column::new(item.column(), key.as_ref().map(Key::shape)));
             keys.extend(key);
         }
@@ -106,7 +140,7 @@ impl Reader<'_> {
         for text in self.split("select", Some(value), SELECT_MAX) {
             let item = items::item(text, "count, or an aggregate such as sum(price) or sum(price) as total");
             let Some(item) = self.noted("select", item) else { continue };
-            let measure = self.noted("select", items::measure(self.asking, &item));
+            let measure = self.noted("select", items::measure(self.scope, &item));
             self.add_column("select", Column::new(item.column(), measure.as_ref().map(Measure::shape)));
             measures.extend(measure);
         }

@@ -60,15 +60,15 @@ pub(in crate::records) enum Function {
 
 /// A column of the answer.
 #[derive(Clone, Debug)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-    pub(super) style: Style,
+pub(in crate::records) struct Column {
+    pub(in crate::records) name: String,
+    pub(in crate::records) kind: Kind,
+    pub(in crate::records) style: Style,
 }
 
 /// How instants are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(in crate::records) enum Style {
     Plain,
     /// In the time zone of the request.
     Hour,
@@ -94,6 +94,11 @@ impl Function {
             Self::Min | Self::Max => !matches!(kind, Kind::Json | Kind::Bool),
             Self::Distinct => kind != Kind::Json,
         }
+    }
+
+    /// Whether it counts, so that its result is never null.
+    pub(super) fn counts(self) -> bool {
+        matches!(self, Self::Count | Self::Distinct)
     }
 
     /// The kind of its result.

@@ -40,11 +40,17 @@ pub(super) struct Aggregation {
 impl Aggregation {
     /// The answer as JSON text.
     pub(super) fn run(&self, snapshot: &Snapshot) -> Result<Vec<u8>, RecordError> {
+        let (rows, count) = self.rows(snapshot)?;
+        Ok(answer::answer(&rows, count))
+    }
+
+    /// The JSON text of each group that is answered, and how many there are in all.
+    pub(super) fn rows(&self, snapshot: &Snapshot) -> Result<(Vec<Vec<u8>>, usize), RecordError> {
         let mut groups = Groups::new(&self.request)?;
         if self.filter != Expr::Constant(false) {
             self.visit(snapshot, &mut groups)?;
         }
-        answer::answer(&self.request, &groups, self.now)
+        answer::rows(&self.request, &groups, self.now)
     }
 
     fn visit(&self, snapshot: &Snapshot, groups: &mut Groups<'_>) -> Result<(), RecordError> {

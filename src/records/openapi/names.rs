@@ -38,9 +38,9 @@ impl Names {
         let row = |collection: &Arc<Collection>| {
             let enums = collection.fields.iter().filter(|field| matches!(field.check, Check::Enum(_)));
             let enums = enums.map(|field| field.name.clone()).collect();
-            (collection.number(), collection.def.name.clone(), enums)
+            (collection.own_number(), collection.def.name.clone(), enums)
         };
-        Self::assign(catalog.sorted().into_iter().map(row))
+        Self::assign(catalog.sorted().into_iter().chain(catalog.views()).map(row))
     }
 
     /// The names of the collection with this number and name.

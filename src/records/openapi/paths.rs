@@ -50,7 +50,7 @@ impl Paths<'_> {
         ])
     }
 
-    fn list(&self) -> Value {
+    pub(super) fn list(&self) -> Value {
         let page = self.content("List", example::list(self.collection));
         let slow = shared::problem_of(
             Code::IndexRequired,
@@ -128,7 +128,7 @@ impl Paths<'_> {
         )
     }
 
-    fn read(&self) -> Value {
+    pub(super) fn read(&self) -> Value {
         let found = answer("The record.", &["ETag"], self.record());
         let same = answer("The record is the one that `If-None-Match` names.", &["ETag"], Value::Null);
         let errors = [400, 401, 403, 404, 429, 503];
@@ -241,7 +241,7 @@ impl Paths<'_> {
         json!({"required": true, "content": self.content(suffix, example)})
     }
 
-    fn content(&self, suffix: &str, example: Option<Value>) -> Value {
+    pub(super) fn content(&self, suffix: &str, example: Option<Value>) -> Value {
         let mut media = json!({"schema": shapes::reference(&format!("{}{suffix}", self.name.schema))});
         if let (Some(media), Some(example)) = (media.as_object_mut(), example) {
             media.insert("example".into(), example);

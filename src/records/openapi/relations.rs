@@ -27,7 +27,7 @@ pub(super) fn of(collection: &Collection, catalog: &Catalog, names: &Names) -> V
     }
     for other in catalog.sorted() {
         for (def, field) in super::schema::fields(other) {
-            if field.hidden || !leads_to(&field.check, &collection.def.name) {
+            if field.hidden || !leads_to(&field.check, collection.source_name()) {
                 continue;
             }
             let name = format!("{}_via_{}", other.def.name, field.name);

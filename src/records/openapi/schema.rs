@@ -145,6 +145,11 @@ fn described(mut schema: Value, description: &str) -> Value {
     schema
 }
 
+/// A decimal.
+pub(super) fn decimal() -> Value {
+    json!({"type": "string", "format": "decimal", "pattern": DECIMAL})
+}
+
 /// The id of a record.
 pub(super) fn id() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": RecordId::LENGTH_MAX, "pattern": ID})
@@ -193,7 +198,7 @@ fn one(def: &FieldDef, field: &Field, name: &Name) -> Value {
         Check::Text { min, max, format, .. } => text(def, *min, *max, *format),
         Check::Integer(range) => ranged(json!({"type": "integer", "format": "int64"}), range),
         Check::Number(range) => ranged(json!({"type": "number", "format": "double"}), range),
-        Check::Decimal(_) => json!({"type": "string", "format": "decimal", "pattern": DECIMAL}),
+        Check::Decimal(_) => decimal(),
         Check::Boolean => json!({"type": "boolean"}),
         Check::DateTime(_) => date_time(),
         Check::Date(_) => json!({"type": "string", "format": "date"}),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::Action,
-    records::{Caller, RecordError, RecordService, authorize::open, service::find},
+    records::{Caller, RecordError, RecordService, authorize::open, service::find_written},
 };
 
 /// The most records of a commit: enough to share its cost, few enough to let other writers in between.
@@ -112,7 +112,7 @@ impl Import {
     ) -> Result<Self, RecordError> {
         let (_, catalog) = records.catalogs.current()?;
         let now = records.clock.now();
-        open(&caller, find(&catalog, &collection)?, Action::Create, |rules| &rules.create, now)?;
+        open(&caller, find_written(&catalog, &collection)?, Action::Create, |rules| &rules.create, now)?;
         Ok(Self {
             records: Arc::clone(records),
             caller,

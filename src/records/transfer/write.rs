@@ -20,7 +20,7 @@ use crate::{
         input::{self, Draft},
         prepare::{self, Prepared},
         related::Reach,
-        service::find,
+        service::find_written,
         view::View,
         write::{self, Context, LateEntries},
         writing::Creation,
@@ -125,7 +125,7 @@ impl RecordService {
     async fn try_chunk(&self, target: &Target<'_>, pieces: &[Piece]) -> Result<Written, RecordError> {
         let Target { caller, options, .. } = *target;
         let (snapshot, catalog) = self.catalogs.current()?;
-        let collection = Arc::clone(find(&catalog, target.collection)?);
+        let collection = Arc::clone(find_written(&catalog, target.collection)?);
         let now = self.clock.now();
         let fresh_id = || self.ids.next(now).to_string();
         let opening = open(caller, &collection, Action::Create, |rules| &rules.create, now)?;

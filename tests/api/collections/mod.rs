@@ -7,6 +7,7 @@ mod relations;
 mod rename;
 mod schema;
 mod types;
+mod views;
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};

@@ -22,6 +22,7 @@ mod transfer_formats;
 mod transfer_streams;
 mod upsert;
 mod values;
+mod views;
 
 use serde_json::{Value, json};
 

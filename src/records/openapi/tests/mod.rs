@@ -12,6 +12,7 @@ use crate::{
     expr,
     http::openapi::{document, raise},
     kernel::SystemClock,
+    records::SavedAggregates,
     store::{Options, Schema, Store},
 };
 
@@ -56,6 +57,10 @@ fn definitions() -> Value {
         {"name": "post", "fields": [{"name": "impossible", "type": "string", "pattern": "a\\bb", "required": true}]},
         {"name": "postCreates", "fields": [{"name": "tags", "type": "enum", "values": ["x"], "many": true}]},
         {"name": "Posts", "fields": [{"name": "a", "type": "json"}]},
+        {"name": "publishedPosts", "view": {"from": "posts", "filter": "status = \"published\" && secret = null", "fields": ["title", "author"]},
+            "rules": {"list": "true", "read": "true"}},
+        {"name": "postsByAuthor", "view": {"from": "posts", "select": "count, sum(views) as views, max(createdAt)", "group": "author.email, month(createdAt) as month, status"},
+            "rules": {"list": "@auth.id != null"}},
         {"name": "problems", "fields": [{"name": "a", "type": "text", "min": 900_000}]},
     ])
 }
@@ -67,7 +72,8 @@ async fn catalog() -> Arc<Catalog> {
         Schema { tables: collections::TABLES.into_iter().chain(crate::records::TABLES).collect(), migrations: vec![] };
     let store = Store::open(&folder.path().join("stead.redb"), &Options::default(), &schema).unwrap();
     let catalogs = Arc::new(Catalogs::new(store.clone()));
-    let service = CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock));
+    let service =
+        CollectionService::new(store, Arc::clone(&catalogs), Arc::new(SystemClock), Arc::new(SavedAggregates));
     for input in system::inputs() {
         service.ensure_system(input).await.unwrap();
     }
@@ -126,7 +132,7 @@ async fn names_are_unique_and_references_lead_somewhere() {
     for id in all(&document["paths"], "operationId") {
         assert!(ids.insert(id.as_str().unwrap().to_lowercase()), "{id}");
     }
-    assert_eq!(ids.len(), 2 + 1 + 9 * 13);
+    assert_eq!(ids.len(), 2 + 1 + 9 * 13 + 5 + 1);
     // A batch has members of this name, which lead to operations.
     let references = all(&document, "$ref").into_iter().filter_map(Value::as_str);
     for pointer in references.filter_map(|reference| reference.strip_prefix('#')) {
@@ -144,7 +150,8 @@ async fn names_are_unique_and_references_lead_somewhere() {
 #[tokio::test]
 async fn a_fragment_alone_is_the_fragment_among_all() {
     let catalog = catalog().await;
-    let alone: Vec<_> = catalog.sorted().into_iter().map(|collection| fragment(collection, &catalog)).collect();
+    let alone: Vec<_> =
+        catalog.sorted().into_iter().chain(catalog.views()).map(|collection| fragment(collection, &catalog)).collect();
     assert_eq!(alone, fragments(&catalog));
 }
 
@@ -159,9 +166,9 @@ async fn examples_fit_their_schemas_and_filters_their_collections() {
     }
     // With those of batches, the report of imports and the aggregates. All of them but those with a value of `post`, which no
     // one can make up.
-    assert_eq!(examples, 2 + 8 * 18 + 13 + 2);
+    assert_eq!(examples, 159);
     let catalog = catalog().await;
-    for collection in catalog.sorted() {
+    for collection in catalog.sorted().into_iter().chain(catalog.views().filter(|view| !view.is_aggregate())) {
         let filter = parameters::filter_example(collection);
         expr::compile(&filter, &RecordScope::rule(collection, &**collection)).unwrap();
     }
@@ -205,4 +212,39 @@ async fn types_become_schemas() {
     let sort = list["parameters"].as_array().unwrap().iter().find(|parameter| parameter["name"] == "sort").unwrap();
     let pattern = regex::Regex::new(sort["schema"]["pattern"].as_str().unwrap()).unwrap();
     assert!(pattern.is_match("-views,title") && !pattern.is_match("secret") && !pattern.is_match("views,,title"));
+}
+
+#[tokio::test]
+async fn views_are_described_as_far_as_they_can_be_read() {
+    let document = whole().await;
+    let path = |path: &str| &document["paths"][format!("/api/v1/collections/{path}")];
+    let methods = |at: &str| path(at).as_object().map(|item| item.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(methods("publishedPosts/records").unwrap(), ["get"]);
+    assert_eq!(methods("publishedPosts/records/{id}").unwrap(), ["parameters", "get"]);
+    assert_eq!((methods("publishedPosts/import"), methods("publishedPosts/upsert")), (None, None));
+    let schemas = &document["components"]["schemas"];
+    let properties: Vec<_> = schemas["PublishedPost"]["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(properties, ["id", "createdAt", "updatedAt", "version", "title", "author", "expand"]);
+    assert_eq!(schemas.get("PublishedPostCreate"), None);
+    let filter = &path("publishedPosts/records")["get"]["parameters"][0]["description"];
+    assert!(!filter.as_str().unwrap().contains("slug"), "{filter}");
+
+    assert_eq!(methods("postsByAuthor/records").unwrap(), ["get"]);
+    assert_eq!((methods("postsByAuthor/records/{id}"), methods("postsByAuthor/aggregate")), (None, None));
+    let int = json!({"type": "integer", "format": "int64"});
+    assert_eq!(
+        schemas["PostsByAuthor"]["properties"],
+        json!({
+            "authorEmail": {"type": ["string", "null"]},
+            "month": {"type": "string"},
+            "status": {"type": "string"},
+            "count": int,
+            "views": {"type": ["integer", "null"], "format": "int64"},
+            "maxCreatedAt": {"type": ["string", "null"], "format": "date-time"},
+        })
+    );
+    assert_eq!(
+        schemas["PostsByAuthorList"]["properties"]["items"]["items"]["$ref"],
+        "#/components/schemas/PostsByAuthor"
+    );
 }
