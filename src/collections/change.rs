@@ -60,7 +60,7 @@ fn field<'d>(def: &'d CollectionDef, name: &str) -> Option<&'d FieldDef> {
 }
 
 /// Whether a field's values have the same form in both definitions. System fields always have.
-fn same_form(old: &CollectionDef, new: &CollectionDef, name: &str) -> bool {
+pub(super) fn same_form(old: &CollectionDef, new: &CollectionDef, name: &str) -> bool {
     match (field(old, name), field(new, name)) {
         // A format may ask for another form of the same text.
         (Some(old), Some(new)) => old.kind == new.kind && old.many == new.many && old.format == new.format,

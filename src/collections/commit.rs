@@ -1,7 +1,7 @@
 //! Carrying out a change of the schema inside the transaction: what was checked before is stored, data that moved
 //! meanwhile is judged again, and every change is logged.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -150,10 +150,26 @@ impl Update {
             new.renames.clone_from(&old.def.renames);
             new.rewriting = !new.renames.is_empty() || change::needs_rewrite(&old.def, &new);
         }
+        new.since = known_since(&stored.def, &old.def, &new, tx.seq() + 1);
         repo::put(tx, &new)?;
         log_change(tx, asker, ChangeKind::Updated, Some(&stored.def), Some(&new), new.updated_at)?;
         Ok(new)
     }
+}
+
+/// Since which change each field has been the one that it is: what the log has under its name before that, was another's.
+fn known_since(
+    stored: &CollectionDef,
+    renamed: &CollectionDef,
+    new: &CollectionDef,
+    seq: u64,
+) -> BTreeMap<String, u64> {
+    let stays = |name: &str| {
+        let there = stored.fields.iter().any(|field| field.name == name);
+        there && change::same_form(stored, new, name) && !renamed.renames.iter().any(|rename| rename.from == name)
+    };
+    let since = |name: &str| if stays(name) { stored.since.get(name).copied() } else { Some(seq) };
+    new.fields.iter().filter_map(|field| Some((field.name.clone(), since(&field.name)?))).collect()
 }
 
 /// A collection has records and a view has none, so neither becomes the other.

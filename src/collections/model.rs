@@ -1,5 +1,7 @@
 //! What a collection is: its fields, indexes and rules, as they are stored and as clients see them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +48,10 @@ pub struct CollectionDef {
     /// The `Cache-Control` of answers with records; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,
+    /// The seq of the change by which each field got its name or form, for those that have not had it from the start: texts
+    /// that are older have something else under this name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub since: BTreeMap<String, u64>,
     /// True while stored records are brought to changed fields in the background.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewriting: bool,

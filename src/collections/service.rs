@@ -211,6 +211,7 @@ pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> 
         cache_control: input.cache_control.clone().filter(|text| !text.is_empty()),
         rewriting: false,
         renames: Vec::new(),
+        since: std::collections::BTreeMap::new(),
         created_at: now,
         updated_at: now,
     }

@@ -254,13 +254,14 @@ async fn remove_all(call: Call) -> Result<Response, ApiError> {
 async fn read(call: Call) -> Result<Response, ApiError> {
     let parameters = query_parameters(&call.request)?;
     let collection = call.collection()?;
-    let shown = call.records.read(&call.caller()?, &collection, &call.parameter("id")?, &parameters)?;
+    let caching = call.records.caching(&collection, &parameters)?;
+    let shown = call.records.read(call.caller()?, collection, call.parameter("id")?, parameters).await?;
     let tag = etag(shown.version);
-    let mut response = match call.knows(tag.to_str().unwrap_or_default()) {
+    let mut response = match caching.by_version && call.knows(tag.to_str().unwrap_or_default()) {
         true => Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, tag).finish(),
         false => one(StatusCode::OK, shown),
     };
-    if let Some(value) = call.records.cache_control(&collection)? {
+    if let Some(value) = caching.cache_control {
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, value.try_into().unwrap_or(HeaderValue::from_static("no-cache")));
@@ -270,7 +271,7 @@ async fn read(call: Call) -> Result<Response, ApiError> {
 
 async fn history(call: Call) -> Result<Response, ApiError> {
     let parameters = query_parameters(&call.request)?;
-    let body = call.records.history(&call.caller()?, &call.collection()?, &call.parameter("id")?, &parameters)?;
+    let body = call.records.history(call.caller()?, call.collection()?, call.parameter("id")?, parameters).await?;
     Ok(json_response(StatusCode::OK, body))
 }
 

@@ -5,12 +5,18 @@ use jiff::Timestamp;
 use super::{
     RecordError,
     input::{Draft, Members},
+    operator,
     service::{Caller, not_found},
+    sight::CallerSight,
     view::View,
 };
 use crate::{
     access::{Action, AuthValues},
-    collections::{Collection, Slots, catalog::CompiledRules, read_head, system},
+    collections::{
+        Collection, Slot, Slots,
+        catalog::{CompiledRules, FIRST_FIELD},
+        read_head, system,
+    },
     expr::Expr,
     kernel::FieldError,
 };
@@ -114,8 +120,12 @@ pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view:
         let own = collection.field(field.slot);
         let default = own.map(|own| own.default.as_str());
         let before = view.old.map_or(default, |old| old.get(field.slot).or(default));
-        let Some(value) = draft.value(field.slot).filter(|value| Some(*value) != before) else { continue };
-        debug_assert!(!value.is_empty(), "a canonical value has text");
+        let Some(value) = draft.value(field.slot) else { continue };
+        // Letting an unseen value pass where it stays the same would tell what it is.
+        let told = view.old.is_none() || sees(caller, field.slot, view)?;
+        if told && Some(value) == before {
+            continue;
+        }
         if !view.satisfies(&rule.bind(&auth, view.now))? {
             let name = collection.slot_name(field.slot);
             errors.push(FieldError::at(name, "forbidden", "you may not give or change this field here"));
@@ -124,27 +134,37 @@ pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view:
     if errors.is_empty() { Ok(()) } else { Err(RecordError::FieldsForbidden(errors)) }
 }
 
-/// Lets fields stay that a whole record does not name and that its sender does not see or may not write: it says nothing
-/// about them.
-pub(super) fn keep_unseen(
-    caller: &Caller,
-    collection: &Collection,
-    members: &Members<'_>,
-    draft: &mut Draft,
-    now: Timestamp,
-) {
+/// Whether a caller sees a field of a record.
+fn sees(caller: &Caller, slot: Slot, view: View<'_>) -> Result<bool, RecordError> {
+    let mask = CallerSight { caller, now: view.now }.mask(view.collection);
+    let veil = mask.veiled.iter().find(|(veiled, _)| *veiled == slot);
+    veil.map_or(Ok(true), |(_, condition)| view.satisfies(condition))
+}
+
+/// Refuses operators on fields that the caller does not see in the record: what comes of them would tell their values.
+pub(super) fn check_operators(caller: &Caller, members: &Members<'_>, view: View<'_>) -> Result<(), RecordError> {
+    let mut errors = Vec::new();
+    for (name, _) in members.iter().filter(|(_, value)| operator::is_operator(value)) {
+        let Some(slot) = view.collection.slot(name) else { continue };
+        if !sees(caller, slot, view)? {
+            errors.push(FieldError::at(name, "forbidden", "you do not see this field here, so give it a whole value"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(RecordError::FieldsForbidden(errors)) }
+}
+
+/// The fields that stay when a whole record does not name them: those that its sender does not see or may not write, for it says
+/// nothing about them.
+pub(super) fn kept_fields(caller: &Caller, collection: &Collection, now: Timestamp) -> Vec<Slot> {
     let auth = AuthValues { principal: &caller.principal, now };
     let open = |rule: &Option<Expr>, action| {
         let by_rule = |rule: &Expr| rule.bind(&auth, now) == Expr::Constant(true);
         caller.principal.may(&collection.def.name, action) || rule.as_ref().is_none_or(by_rule)
     };
-    for field in &collection.rules.fields {
-        let named = members.iter().any(|(name, _)| *name == collection.slot_name(field.slot));
-        let open = open(&field.read, Action::Read) && open(&field.write, Action::Update);
-        if !named && !open {
-            draft.forget(field.slot);
-        }
-    }
+    let ruled = collection.rules.fields.iter();
+    let closed = ruled.filter(|field| !(open(&field.read, Action::Read) && open(&field.write, Action::Update)));
+    let hidden = (FIRST_FIELD..collection.slot_count()).filter(|slot| !collection.is_visible(*slot));
+    closed.map(|field| field.slot).chain(hidden).collect()
 }
 
 /// Refuses a user who, by a rule, may write users, but not what gives rights. Only a permission opens that.

@@ -14,6 +14,7 @@ use super::{
     write::Context,
 };
 use crate::{
+    collections::{Check, Collection},
     kernel::{Code, DomainError as _, FieldError},
     store::Tx,
 };
@@ -142,9 +143,8 @@ fn step(raw: &RawValue, names: &[String]) -> Result<Step, RecordError> {
         let detail = format!("must be a name of at most {REF_MAX} characters that no earlier operation has");
         return Err(invalid("/ref", "unique", detail));
     }
-    let used = members.iter().flat_map(|(_, value)| references(value)).chain(id_of.clone());
-    if let Some(unknown) = used.into_iter().find(|used| !names.contains(used)) {
-        return Err(invalid("", "unknown_ref", format!("no earlier operation has the ref \"{unknown}\"")));
+    if let Some(unknown) = id_of.as_ref().filter(|used| !names.contains(used)) {
+        return Err(unknown_ref(unknown));
     }
     let what = match raw.op {
         Kind::Create => What::Create,
@@ -158,6 +158,11 @@ fn step(raw: &RawValue, names: &[String]) -> Result<Step, RecordError> {
     }
     let operation = Operation { what, collection: raw.collection, id, members, expected: raw.if_match };
     Ok(Step { operation, name: raw.r#ref, id_of })
+}
+
+fn unknown_ref(name: &str) -> RecordError {
+    let detail = format!("no earlier operation has the ref \"{name}\"");
+    RecordError::Invalid(vec![FieldError::new("", "unknown_ref", detail)])
 }
 
 /// The name in `{"$ref": "name"}`.
@@ -199,7 +204,18 @@ fn run(
     let mut ids: HashMap<&str, String> = HashMap::new();
     let (mut results, mut faults) = (Vec::with_capacity(steps.len()), Faults::default());
     for (index, step) in steps.iter().enumerate() {
-        let Some(operation) = with_ids(step, &ids) else { continue };
+        let fields = context.catalog.find(&step.operation.collection);
+        let used = used(step, fields.map(|found| &**found));
+        let earlier = || steps.iter().take(index).filter_map(|step| step.name.as_ref());
+        if let Some(unknown) = used.iter().find(|name| !earlier().any(|known| known == *name)) {
+            faults.take(index, "", &unknown_ref(unknown));
+            continue;
+        }
+        // The record of a name could not be written.
+        if !used.iter().all(|name| ids.contains_key(name.as_str())) {
+            continue;
+        }
+        let operation = if used.is_empty() { Cow::Borrowed(&step.operation) } else { Cow::Owned(with_ids(step, &ids)) };
         match operation.run(tx, context, caller, fresh_id) {
             Ok(done) => {
                 if let Some(name) = &step.name {
@@ -220,16 +236,18 @@ fn run(
     faults.into_result().map(|()| results)
 }
 
-/// The operation with ids in the place of names; nothing when the record of a name could not be written.
-fn with_ids<'s>(step: &'s Step, ids: &HashMap<&str, String>) -> Option<Cow<'s, Operation>> {
-    let names = step.operation.members.iter().flat_map(|(_, value)| references(value)).chain(step.id_of.clone());
-    let names: Vec<String> = names.collect();
-    if names.is_empty() {
-        return Some(Cow::Borrowed(&step.operation));
-    }
-    if !names.iter().all(|name| ids.contains_key(name.as_str())) {
-        return None;
-    }
+/// The names that an operation uses: in the place of its id and in relations. Elsewhere `$ref` is a value like any other.
+fn used(step: &Step, collection: Option<&Collection>) -> Vec<String> {
+    let relates = |name: &str| {
+        let field = collection.and_then(|collection| collection.field(collection.slot(name)?));
+        field.is_some_and(|field| matches!(field.check, Check::Relation { .. }))
+    };
+    let relations = step.operation.members.iter().filter(|(name, _)| relates(name));
+    relations.flat_map(|(_, value)| references(value)).chain(step.id_of.clone()).collect()
+}
+
+/// The operation with ids in the place of names. Every name that it uses has one.
+fn with_ids(step: &Step, ids: &HashMap<&str, String>) -> Operation {
     let mut operation = step.operation.clone();
     for (_, value) in &mut operation.members {
         if !references(value).is_empty()
@@ -241,7 +259,7 @@ fn with_ids<'s>(step: &'s Step, ids: &HashMap<&str, String>) -> Option<Cow<'s, O
     if let Some(id) = step.id_of.as_ref().and_then(|name| ids.get(name.as_str())) {
         operation.id.clone_from(id);
     }
-    Some(Cow::Owned(operation))
+    operation
 }
 
 /// The faults of operations, each under its index.

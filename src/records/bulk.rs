@@ -112,7 +112,11 @@ impl RecordService {
         }
         let caller_of = caller.clone();
         let work = move |tx: &mut Tx<'_>, context: Context<'_>| {
-            let collection = find_written(context.catalog, &search.collection.def.name)?;
+            // The filter is bound to the fields of the search's schema.
+            if context.catalog.epoch != search.catalog.epoch {
+                return Err(RecordError::Moved);
+            }
+            let collection = &search.collection;
             let mut count = 0;
             for id in &ids {
                 count += usize::from(carry_out(tx, context, &caller_of, collection, &search.filter, id, &change)?);

@@ -11,7 +11,7 @@ use moka::sync::Cache;
 use super::{
     Page, RecordError, RecordService,
     authorize::{Opening, open},
-    service::Caller,
+    service::{Caller, find},
     sight::CallerSight,
 };
 use crate::{
@@ -25,8 +25,9 @@ use crate::{
 const PARAMETERS_MAX: usize = 2_048;
 /// The largest page that is kept.
 const PAGE_BYTES_MAX: usize = 256 << 10;
-/// What makes an answer depend on more than the collection: the caller, the moment, paths over relations.
-const BEYOND: [&str; 4] = ["@", ".", "_via_", "any("];
+/// What a filter must not have in it for an answer to depend on its collection alone: the caller and the moment (`@`), paths over
+/// relations. Texts that only look like these are no loss.
+const BEYOND: [&str; 5] = ["@", ".", "_via_", "any", "all"];
 
 /// What a page depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,8 +93,9 @@ impl RecordService {
     ) -> Result<Listed, RecordError> {
         let (snapshot, catalog) = self.catalogs.current()?;
         let found = catalog.find(collection).ok_or_else(|| RecordError::NoCollection(collection.to_owned()))?;
-        let cache_control = found.def.cache_control.clone();
-        let kept = self.pages.cache.as_ref().zip(self.key(caller, &snapshot, found, parameters)?);
+        let key = self.key(caller, &snapshot, found, parameters)?;
+        let cache_control = cache_control(found, &found.rules.list, key.is_some());
+        let kept = self.pages.cache.as_ref().zip(key);
         let Some((cache, key)) = kept else {
             let json = Some(page_json(&self.list(caller, collection, parameters).await?).into());
             return Ok(Listed { json, etag: None, hit: None, cache_control });
@@ -129,7 +131,7 @@ impl RecordService {
         let length: usize = parameters.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let beyond = |(name, value): &(String, String)| match name.as_str() {
             "expand" | "explain" => true,
-            "filter" => BEYOND.iter().any(|part| value.contains(part)) || value.contains("all("),
+            "filter" => BEYOND.iter().any(|part| value.contains(part)),
             "fields" => value.contains('.'),
             _ => false,
         };
@@ -153,6 +155,42 @@ impl RecordService {
             parameters: text,
         }))
     }
+}
+
+/// How one record may be kept by clients.
+#[derive(Clone, Debug)]
+pub struct Caching {
+    /// Whether the version of the record tells all that the answer depends on, so that who has it needs no other.
+    pub by_version: bool,
+    /// The `Cache-Control` to send.
+    pub cache_control: Option<String>,
+}
+
+impl RecordService {
+    /// How an answer with one record may be kept.
+    ///
+    /// # Errors
+    /// [`RecordError::NoCollection`].
+    pub fn caching(&self, collection: &str, parameters: &[(String, String)]) -> Result<Caching, RecordError> {
+        let (_, catalog) = self.catalogs.current()?;
+        let found = find(&catalog, collection)?;
+        let by_version = parameters.is_empty() && found.rules.fields.is_empty();
+        Ok(Caching { by_version, cache_control: cache_control(found, &found.rules.read, by_version) })
+    }
+}
+
+/// The `Cache-Control` that a collection asks for. A cache that is shared may keep only what everybody gets alike
+/// (RFC 9111, section 3.5): of anything else, the text allows no more than private ones.
+fn cache_control(collection: &Collection, rule: &Option<Expr>, alike: bool) -> Option<String> {
+    let asked = collection.def.cache_control.as_deref()?;
+    let open = matches!(rule, Some(Expr::Constant(true))) && collection.rules.fields.is_empty();
+    if open && alike {
+        return Some(asked.to_owned());
+    }
+    let directive = |part: &str| part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let shared = |part: &&str| matches!(directive(part).as_str(), "public" | "s-maxage" | "private");
+    let own = asked.split(',').map(str::trim).filter(|part| !part.is_empty() && !shared(part));
+    Some(std::iter::once("private").chain(own).collect::<Vec<_>>().join(", "))
 }
 
 /// The page as JSON text, made of the records' own texts.

@@ -14,6 +14,7 @@ use super::{
     query::LIMIT_MAX,
     related::Related,
     view::{View, slots_read},
+    write,
 };
 use crate::{
     collections::{
@@ -73,9 +74,7 @@ impl Run<'_> {
         if self.plan.ordered {
             return self.stream(sort, after, offset, limit);
         }
-        let mut found = self.top(sort, after, offset + limit)?;
-        found.drain(..offset.min(found.len()));
-        Ok(found)
+        self.top(sort, after, offset, limit)
     }
 
     /// How many records match.
@@ -124,22 +123,35 @@ impl Run<'_> {
         Ok(found)
     }
 
-    fn top(&mut self, sort: &[SortTerm], after: Option<&[u8]>, limit: usize) -> Result<Vec<Found>, RecordError> {
-        let (collection, tie) = (self.collection, self.plan.tie);
-        let mut heap: BinaryHeap<(Position, Vec<u8>)> = BinaryHeap::with_capacity(limit.min(LIMIT_MAX) + 1);
-        self.matching(None, &mut |_, record| {
+    fn top(
+        &mut self,
+        sort: &[SortTerm],
+        after: Option<&[u8]>,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Found>, RecordError> {
+        let (limit, collection, tie) = (offset + limit, self.collection, self.plan.tie);
+        let mut heap: BinaryHeap<(Position, String)> = BinaryHeap::with_capacity(limit.min(LIMIT_MAX) + 1);
+        self.matching(None, &mut |id, record| {
             let position = position(collection, sort, tie, record)?;
             let worse = heap.len() >= limit && heap.peek().is_some_and(|(worst, ..)| position >= *worst);
             if worse || after.is_some_and(|after| position.as_slice() <= after) {
                 return Ok(ControlFlow::Continue(()));
             }
-            heap.push((position, record.to_vec()));
+            heap.push((position, id.to_owned()));
             if heap.len() > limit {
                 heap.pop();
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(heap.into_sorted_vec().into_iter().map(|(_, record)| Found { record }).collect())
+        // The texts of a page are fetched at its end: up to it, a page far behind may have passed very many.
+        let fetch = |(_, id): (Position, String)| {
+            let record = write::stored(self.snapshot, collection, &id)?;
+            record
+                .map(|record| Found { record })
+                .ok_or_else(|| StoreError::corrupt("a record left its snapshot").into())
+        };
+        heap.into_sorted_vec().into_iter().skip(offset).map(fetch).collect()
     }
 
     /// Visits the records that match, in the order of the path, after the key `after`.

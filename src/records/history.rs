@@ -1,5 +1,7 @@
 //! What a record was before: its changes from the log, newest first, along the chain that leads from each to the one before.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     view::View,
 };
 use crate::{
-    access::{Action, AuthValues},
+    access::Action,
     collections::{
         Collection, Slot, Slots,
         catalog::FIRST_FIELD,
@@ -19,7 +21,7 @@ use crate::{
     },
     expr::Expr,
     kernel::FieldError,
-    store::{ChangeEntry, Read, Snapshot, StoreError, log},
+    store::{ChangeEntry, ChangeKind, Read, Snapshot, StoreError, log},
 };
 
 /// The number of changes of a page that asks for none.
@@ -44,7 +46,18 @@ impl RecordService {
     ///
     /// # Errors
     /// [`RecordError::NotFound`] also for a record that the caller may not see.
-    pub fn history(
+    pub async fn history(
+        self: &Arc<Self>,
+        caller: Caller,
+        collection: String,
+        id: String,
+        parameters: Vec<(String, String)>,
+    ) -> Result<Vec<u8>, RecordError> {
+        let service = Arc::clone(self);
+        self.store.scan(move |_| service.tell_history(&caller, &collection, &id, &parameters)).await
+    }
+
+    fn tell_history(
         &self,
         caller: &Caller,
         collection: &str,
@@ -66,9 +79,13 @@ impl RecordService {
         let newest = newest.ok_or_else(|| not_found(collection, id))?;
         let wanted = Wanted::parse(parameters)?;
         let mask = CallerSight { caller, now }.mask(collection);
-        let base =
-            collection.view.as_ref().map(|view| view.base.bind(&AuthValues { principal: &caller.principal, now }, now));
-        let teller = Teller { collection, mask, base, related: &related, now };
+        // Who sees by a rule sees the versions that the rule opens, and nothing of a record of this id that was before.
+        let rule = match opening {
+            Opening::All => None,
+            Opening::Matching(rule) => Some(rule),
+        };
+        let one_life = rule.is_some();
+        let teller = Teller { collection, mask, base: rule, related: &related, now };
         let mut next = wanted.from.map_or(newest, Some);
         let (mut items, mut examined) = (Vec::new(), 0);
         while let Some(seq) = next {
@@ -82,7 +99,7 @@ impl RecordService {
             let Some(entry) = entry.filter(own) else {
                 return if wanted.from == Some(seq) { Err(RecordError::Cursor) } else { Err(broken(seq)) };
             };
-            next = entry.previous;
+            next = entry.previous.filter(|_| !(one_life && entry.kind == ChangeKind::Created));
             items.extend(teller.tell(&entry)?);
         }
         let body = json!({ "items": items, "nextCursor": next.map(|seq| seq.to_string()) });
@@ -156,7 +173,11 @@ impl Teller<'_> {
         if self.base.is_some() && !self.is_there(entry.new.as_deref())? {
             return Ok(None);
         }
-        let (old, new) = (self.seen(entry.old.as_deref())?, self.seen(entry.new.as_deref())?);
+        let (old, new) = (
+            // What a change found has the form that the collection had at the time of the change.
+            self.seen(entry.old.as_deref(), entry.seq)?,
+            self.seen(entry.new.as_deref(), entry.seq)?,
+        );
         let of = |side: &[(Slot, String)], slot: Slot| {
             side.iter().find(|(own, _)| *own == slot).map(|(_, text)| text.clone())
         };
@@ -190,8 +211,9 @@ impl Teller<'_> {
         View::of(self.collection, &slots, self.related, self.now).satisfies(base)
     }
 
-    /// The fields of a past text that are fields still and that the caller sees in it.
-    fn seen(&self, text: Option<&RawValue>) -> Result<Vec<(Slot, String)>, RecordError> {
+    /// The fields of a past text that are the same fields still and that the caller sees in it. A name may have been another
+    /// field's before.
+    fn seen(&self, text: Option<&RawValue>, seq: u64) -> Result<Vec<(Slot, String)>, RecordError> {
         let Some(text) = text else { return Ok(Vec::new()) };
         if !self.is_there(Some(text))? {
             return Ok(Vec::new());
@@ -201,6 +223,10 @@ impl Teller<'_> {
         let mut seen = Vec::new();
         for slot in 0..self.collection.slot_count() {
             let Some(value) = slots.get(slot) else { continue };
+            let since = self.collection.def.since.get(self.collection.slot_name(slot)).copied().unwrap_or(0);
+            if seq < since {
+                continue;
+            }
             let veil = self.mask.veiled.iter().find(|(veiled, _)| *veiled == slot);
             let shown = match veil {
                 None => true,

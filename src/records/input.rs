@@ -45,12 +45,14 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members: Members<'de> = Vec::with_capacity(16);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            if members.iter().any(|(known, _)| *known == name) {
-                return Err(serde::de::Error::custom(format_args!("the member \"{name}\" stands there twice")));
-            }
             members.push((name, Cow::Borrowed(value.get())));
         }
-        Ok(members)
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| matches!(pair, [a, b] if a == b)).and_then(|pair| pair.first()) {
+            Some(name) => Err(serde::de::Error::custom(format_args!("the member \"{name}\" stands there twice"))),
+            None => Ok(members),
+        }
     }
 }
 
@@ -122,6 +124,17 @@ pub(super) fn check(
     intent: Intent,
     old: Option<&Slots<'_>>,
 ) -> Result<Draft, RecordError> {
+    check_keeping(collection, members, intent, old, &[])
+}
+
+/// [`check`] of a whole record that leaves some fields as they are when it does not name them.
+pub(super) fn check_keeping(
+    collection: &Collection,
+    members: &Members<'_>,
+    intent: Intent,
+    old: Option<&Slots<'_>>,
+    kept: &[Slot],
+) -> Result<Draft, RecordError> {
     let mut errors = Vec::new();
     let mut draft = Draft { id: None, values: vec![None; collection.fields.len()] };
     let merged = old.filter(|_| intent == Intent::Patch);
@@ -135,7 +148,7 @@ pub(super) fn check(
         }
     }
     if intent != Intent::Patch {
-        fill_defaults(collection, &mut draft, members, &mut errors);
+        fill_defaults(collection, &mut draft, members, kept, &mut errors);
     }
     if errors.is_empty() { Ok(draft) } else { Err(RecordError::Invalid(errors)) }
 }
@@ -185,9 +198,18 @@ fn take_value(
     }
 }
 
-fn fill_defaults(collection: &Collection, draft: &mut Draft, members: &Members<'_>, errors: &mut Vec<FieldError>) {
-    for (field, value) in collection.fields.iter().zip(&mut draft.values) {
-        if value.is_some() || members.iter().any(|(name, _)| *name == *field.name) {
+fn fill_defaults(
+    collection: &Collection,
+    draft: &mut Draft,
+    members: &Members<'_>,
+    kept: &[Slot],
+    errors: &mut Vec<FieldError>,
+) {
+    for (position, (field, value)) in collection.fields.iter().zip(&mut draft.values).enumerate() {
+        if value.is_some()
+            || kept.contains(&(FIRST_FIELD + position))
+            || members.iter().any(|(name, _)| *name == *field.name)
+        {
             continue;
         }
         if field.required && !field.has_default {

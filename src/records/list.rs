@@ -15,7 +15,7 @@ use super::{
     query::Query,
     related::Reach,
     service::{Limits, Page},
-    show::{Light, show},
+    show::{Budget, Light, show},
     slice::Slices,
     statistics::Known,
     view::is_local,
@@ -98,7 +98,7 @@ impl Listing {
         let total = if query.total { Some(self.count(snapshot)?) } else { None };
         let explain = query.explain.then(|| explain(collection, plan, effort, started.elapsed()));
         let related = Reach::new(snapshot, &self.catalog);
-        let light = Light { related: &related, now: self.now };
+        let light = Light { related: &related, budget: &Budget::default(), now: self.now };
         let items = found.into_iter().map(|Found { record, .. }| show(collection, record, &query.shape, light));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor, page: query.page, total, explain })
     }
@@ -107,7 +107,7 @@ impl Listing {
     pub(super) fn run_inline(&self, snapshot: &Snapshot, plan: &Plan) -> Option<Result<Page, RecordError>> {
         let bounded = plan.residual == Expr::Constant(true) || (plan.fixed > 0 && is_local(&plan.residual));
         let short =
-            plan.ordered && plan.within.is_none() && !self.query.total && bounded && !self.query.shape.follows_back();
+            plan.ordered && plan.within.is_none() && !self.query.total && bounded && self.query.shape.expand.is_empty();
         let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max), ..self.limits };
         if !short {
             return None;

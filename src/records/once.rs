@@ -6,9 +6,9 @@ use super::{
     RecordError, RecordService,
     idempotency::{self, Answer, Idempotency},
     input,
-    operation::{self, Operation, What, owned},
+    operation::{Operation, What, owned},
     service::{Caller, TRIES},
-    write::Context,
+    write::{self, Context},
 };
 use crate::store::Tx;
 
@@ -79,7 +79,7 @@ impl RecordService {
             let (idempotency, work) = (idempotency.clone(), Arc::clone(&work));
             let written = self.store.write(move |tx| {
                 let context = Context { catalog: &catalog, asker: &asker, now };
-                operation::begin(tx, context)?;
+                write::check_epoch(tx, context.catalog)?;
                 let Some(request) = idempotency else { return work(tx, context) };
                 if let Some(answer) = idempotency::find(tx, actor.as_str(), &request, now)? {
                     return Ok(answer);

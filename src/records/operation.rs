@@ -6,10 +6,10 @@ use super::{
     input::{Intent, Members},
     related::Reach,
     service::{Caller, Shown, find_written, shown},
-    show::{Light, Shape},
+    show::{Budget, Light, Shape},
     sight::CallerSight,
     upsert,
-    write::{self, Context},
+    write::Context,
     writing::{self, Changing, Creation},
 };
 use crate::{collections::Collection, store::Tx};
@@ -64,10 +64,15 @@ impl Operation {
             What::Create => self.create(tx, context, caller, collection, fresh_id),
             What::Update => self.change(tx, context, caller, collection, &self.id, Intent::Patch),
             What::Replace => self.change(tx, context, caller, collection, &self.id, Intent::Replace),
-            What::Upsert(by) => match upsert::find(tx, collection, by, &self.members)? {
-                Some(id) => self.change(tx, context, caller, collection, &id, Intent::Patch),
-                None => self.create(tx, context, caller, collection, fresh_id),
-            },
+            What::Upsert(by) => {
+                upsert::check_seen(collection, by, CallerSight { caller, now: context.now })?;
+                match upsert::find(tx, collection, by, &self.members)? {
+                    Some(id) => self
+                        .change(tx, context, caller, collection, &id, Intent::Patch)
+                        .map_err(|error| upsert::discreet(error, by)),
+                    None => self.create(tx, context, caller, collection, fresh_id),
+                }
+            }
             What::Delete => {
                 writing::remove(tx, context, caller, collection, &self.id, self.expected)?;
                 Ok(Done { status: 204, shown: Shown { id: self.id.clone(), version: 0, json: Vec::new() } })
@@ -119,15 +124,10 @@ fn show(
     let Context { catalog, now, .. } = context;
     let related = Reach::new(tx, catalog);
     let shape = Shape::whole(CallerSight { caller, now }.mask(collection));
-    shown(collection, id, record, &shape, Light { related: &related, now })
+    shown(collection, id, record, &shape, Light { related: &related, budget: &Budget::default(), now })
 }
 
 /// Members that own what they say.
 pub(super) fn owned(members: Members<'_>) -> Members<'static> {
     members.into_iter().map(|(name, value)| (name.into_owned().into(), value.into_owned().into())).collect()
-}
-
-/// What is checked in a transaction before anything else.
-pub(super) fn begin(tx: &Tx<'_>, context: Context<'_>) -> Result<(), RecordError> {
-    write::check_epoch(tx, context.catalog)
 }

@@ -4,14 +4,26 @@
 //! `{"views": {"$increment": 1}}`, `{"tags": {"$append": ["new"]}}`, `{"tags": {"$remove": ["old"]}}`. They are carried out
 //! on the record as the transaction finds it. A `json` field has none: there an object is a merge patch.
 
+use std::collections::HashSet;
+
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::input::members;
 use crate::collections::{Check, Field};
 
+/// The most items of an operand: as many as a list can have.
+const OPERAND_MAX: usize = 1_000;
+
 /// What is wrong with an operator: a stable code and a text.
 pub(super) type Fault = (&'static str, String);
+
+/// Whether a member of a body is an operator, or means to be one.
+pub(super) fn is_operator(raw: &str) -> bool {
+    raw.starts_with('{')
+        && members(raw.as_bytes())
+            .is_ok_and(|members| matches!(members.as_slice(), [(name, _)] if name.starts_with('$')))
+}
 
 /// The value that an operator makes of the one before, as JSON text; nothing when `raw` is no operator.
 pub(super) fn applied(field: &Field, before: &str, raw: &str) -> Result<Option<String>, Fault> {
@@ -66,14 +78,19 @@ fn items(text: &str) -> Option<Vec<&RawValue>> {
 }
 
 fn operand_items(operand: &str) -> Result<Vec<&RawValue>, Fault> {
-    items(operand).ok_or(("type", "takes a list of items".into()))
+    let items = items(operand).ok_or(("type", "takes a list of items".to_owned()))?;
+    match items.len() > OPERAND_MAX {
+        true => Err(("items", format!("takes at most {OPERAND_MAX} items"))),
+        false => Ok(items),
+    }
 }
 
 /// Adds the items that are not in the list yet; a list holds no item twice.
 fn append(before: &str, operand: &str) -> Result<String, Fault> {
     let mut list = items(before).unwrap_or_default();
+    let mut known: HashSet<String> = list.iter().map(|item| meant(item)).collect();
     for item in operand_items(operand)? {
-        if !list.iter().any(|known| same(known, item)) {
+        if known.insert(meant(item)) {
             list.push(item);
         }
     }
@@ -81,16 +98,15 @@ fn append(before: &str, operand: &str) -> Result<String, Fault> {
 }
 
 fn remove(before: &str, operand: &str) -> Result<String, Fault> {
-    let gone = operand_items(operand)?;
+    let gone: HashSet<String> = operand_items(operand)?.into_iter().map(meant).collect();
     let mut list = items(before).unwrap_or_default();
-    list.retain(|item| !gone.iter().any(|other| same(item, other)));
+    list.retain(|item| !gone.contains(&meant(item)));
     Ok(written(&list))
 }
 
-/// Whether two items are the same, however they escape their characters.
-fn same(a: &RawValue, b: &RawValue) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
-    a.get() == b.get() || value(a) == value(b)
+/// What an item says, however it escapes its characters.
+fn meant(item: &RawValue) -> String {
+    serde_json::from_str(item.get()).unwrap_or_else(|_| item.get().to_owned())
 }
 
 fn written(list: &[&RawValue]) -> String {

@@ -10,20 +10,23 @@ use std::{
     sync::Arc,
 };
 
-use super::RecordError;
+use super::{RecordError, write};
 use crate::{
     collections::{
         Catalog, Collection, Slot, Slots,
-        layout::{self, DATA, INDEX},
+        layout::{self, INDEX},
     },
     kernel::Scalar,
     store::{Read, Scan, StoreError, key},
 };
 
-/// The most records that are remembered during one piece of work.
+/// The most records that are remembered during one piece of work, and the most bytes of them.
 const REMEMBERED_MAX: usize = 10_000;
-/// The most records that one piece of work may look at over relations.
-pub(super) const REACHED_MAX: u64 = 100_000;
+const REMEMBERED_BYTES_MAX: usize = 32 << 20;
+/// How often one piece of work may look at a record over relations, also at one that it remembers.
+const REACHED_MAX: u64 = 1_000_000;
+/// The same for all of one operation in the writer, for which every other writer waits.
+const REACHED_IN_WRITER_MAX: u64 = 100_000;
 
 /// The records of one state, by what relations say of them.
 pub(super) trait Related: fmt::Debug {
@@ -49,6 +52,7 @@ pub(super) struct Reach<'a, R> {
     catalog: &'a Catalog,
     left: Cell<u64>,
     known: RefCell<Known>,
+    known_bytes: Cell<usize>,
     fault: RefCell<Option<RecordError>>,
 }
 
@@ -60,20 +64,31 @@ impl<R> fmt::Debug for Reach<'_, R> {
 
 impl<'a, R: Read> Reach<'a, R> {
     pub(super) fn new(source: &'a R, catalog: &'a Catalog) -> Self {
-        let (left, known, fault) = (Cell::new(REACHED_MAX), RefCell::default(), RefCell::new(None));
-        Self { source, catalog, left, known, fault }
+        Self {
+            source,
+            catalog,
+            left: Cell::new(REACHED_MAX),
+            known: RefCell::default(),
+            known_bytes: Cell::new(0),
+            fault: RefCell::new(None),
+        }
     }
 
     /// Counts a record that is looked at. Answers whether it may be.
     fn spend(&self) -> bool {
+        let in_writer = self.source.reached();
+        let spent_there = in_writer.is_some_and(|reached| reached.get() >= REACHED_IN_WRITER_MAX);
         let left = self.left.get();
-        if left == 0 {
-            self.fail(RecordError::IndexRequired(format!(
-                "the expression follows relations to more than {REACHED_MAX} records; narrow it"
-            )));
+        if left == 0 || spent_there {
+            let max = if spent_there { REACHED_IN_WRITER_MAX } else { REACHED_MAX };
+            let detail = format!("the expression looks at records behind relations more than {max} times; narrow it");
+            self.fail(RecordError::IndexRequired(detail));
             return false;
         }
         self.left.set(left - 1);
+        if let Some(reached) = in_writer {
+            reached.set(reached.get() + 1);
+        }
         true
     }
 
@@ -116,23 +131,23 @@ impl<R: Read> Related for Reach<'_, R> {
     }
 
     fn record(&self, collection: &Collection, id: &str) -> Option<Arc<[u8]>> {
+        if !self.spend() {
+            return None;
+        }
         let key = (collection.number(), id.to_owned());
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
         }
-        if !self.spend() {
-            return None;
-        }
-        let found = self.source.view(DATA, &layout::record_key(collection.number(), id), |found| {
-            found.map(|stored| Arc::from(layout::text_of(stored)))
-        });
-        let record = found.unwrap_or_else(|error| {
+        let found = write::stored(self.source, collection, id).unwrap_or_else(|error| {
             self.fail(error.into());
             None
         });
+        let record: Option<Arc<[u8]>> = found.map(Arc::from);
         let mut known = self.known.borrow_mut();
-        if known.len() >= REMEMBERED_MAX {
+        self.known_bytes.set(self.known_bytes.get() + record.as_ref().map_or(0, |record| record.len()));
+        if known.len() >= REMEMBERED_MAX || self.known_bytes.get() > REMEMBERED_BYTES_MAX {
             known.clear();
+            self.known_bytes.set(0);
         }
         known.insert(key, record.clone());
         record

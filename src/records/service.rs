@@ -14,7 +14,7 @@ use super::{
     prepare::Prepared,
     query::Query,
     related::Reach,
-    show::{Light, Shape, show},
+    show::{Budget, Light, Shape, show},
     sight::CallerSight,
     statistics::Statistics,
     view::View,
@@ -127,7 +127,25 @@ impl RecordService {
     ///
     /// # Errors
     /// [`RecordError::NotFound`] also for a record that the caller may not see.
-    pub fn read(
+    pub async fn read(
+        self: &Arc<Self>,
+        caller: Caller,
+        collection: String,
+        id: String,
+        parameters: Vec<(String, String)>,
+    ) -> Result<Shown, RecordError> {
+        if parameters.is_empty() {
+            let (_, catalog) = self.catalogs.current()?;
+            if find(&catalog, &collection)?.rules.read.as_ref().is_none_or(super::view::is_local) {
+                return self.read_now(&caller, &collection, &id, &parameters);
+            }
+        }
+        // What lies behind relations may be much.
+        let service = Arc::clone(self);
+        self.store.scan(move |_| service.read_now(&caller, &collection, &id, &parameters)).await
+    }
+
+    fn read_now(
         &self,
         caller: &Caller,
         collection: &str,
@@ -147,16 +165,7 @@ impl RecordService {
             }
         }
         let shape = self.asking(caller, &catalog, collection, now).shape(parameters)?;
-        shown(collection, id, record, &shape, Light { related: &related, now })
-    }
-
-    /// The `Cache-Control` that a collection asks for.
-    ///
-    /// # Errors
-    /// [`RecordError::NoCollection`].
-    pub fn cache_control(&self, collection: &str) -> Result<Option<String>, RecordError> {
-        let (_, catalog) = self.catalogs.current()?;
-        Ok(find(&catalog, collection)?.def.cache_control.clone())
+        shown(collection, id, record, &shape, Light { related: &related, budget: &Budget::default(), now })
     }
 
     /// What a client that asks for records of a collection may name.
@@ -182,7 +191,7 @@ impl RecordService {
         let now = self.clock.now();
         let related = Reach::new(&snapshot, &catalog);
         let shape = Shape::whole(CallerSight { caller, now }.mask(collection));
-        shown(collection, id, record, &shape, Light { related: &related, now })
+        shown(collection, id, record, &shape, Light { related: &related, budget: &Budget::default(), now })
     }
 
     /// Lists records.

@@ -1,6 +1,6 @@
 //! How a record is shown to a client: as it is stored wherever that is right.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{cell::Cell, ops::ControlFlow, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -16,6 +16,27 @@ use crate::{
 
 /// The most records that one relation of one record shows.
 const EXPANDED_MAX: usize = 1_000;
+
+/// The most bytes that the expansions of one answer take.
+const EXPANDED_BYTES_MAX: usize = 16 << 20;
+
+/// How many bytes of expansions an answer may still take.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(EXPANDED_BYTES_MAX))
+    }
+}
+
+impl Budget {
+    fn spend(&self, bytes: usize) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
 
 /// What a client sees of the records of one collection.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +63,7 @@ pub(super) struct Expansion {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Light<'a> {
     pub(super) related: &'a dyn Related,
+    pub(super) budget: &'a Budget,
     pub(super) now: Timestamp,
 }
 
@@ -49,11 +71,6 @@ impl Shape {
     /// The whole record, as far as the caller sees it.
     pub(super) fn whole(mask: Mask) -> Self {
         Self { fields: None, mask, expand: Vec::new() }
-    }
-
-    /// Whether a relation is followed backwards, which may lead to many records.
-    pub(super) fn follows_back(&self) -> bool {
-        self.expand.iter().any(|expansion| expansion.hop.back || expansion.shape.follows_back())
     }
 }
 
@@ -139,8 +156,17 @@ fn expand(view: &View<'_>, expansion: &Expansion, light: Light<'_>, out: &mut Ve
         if *count > 1 {
             out.push(b',');
         }
+        let start = out.len();
         if let Err(error) = write(&expansion.collection, record, &expansion.shape, light, out) {
             written = Err(error);
+            return ControlFlow::Break(());
+        }
+        // What is nested counts at each level, which keeps deep fans small.
+        if !light.budget.spend(out.len() - start) {
+            let mib = EXPANDED_BYTES_MAX >> 20;
+            let detail = format!("the expansions take more than {mib} MiB; expand less, or choose fields");
+            written = Err(RecordError::TooLarge(detail));
+            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     });

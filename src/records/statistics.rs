@@ -156,18 +156,17 @@ impl Statistics {
     fn find_out(&self, collection: Arc<Collection>) {
         let number = collection.number();
         let (known, taking) = (self.known.clone(), Arc::clone(&self.taking));
-        let first = taking.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if !first {
+        if !taking.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
             return;
         }
-        let store = self.store.clone();
+        let (store, taking) = (self.store.clone(), Taking { taking, number });
         runtime.spawn(async move {
+            let _until_done = taking;
             match store.scan(move |snapshot| take(snapshot, &collection)).await {
                 Ok(taken) => known.insert(number, Arc::new(taken)),
                 Err(error) => tracing::debug!(?error, "statistics could not be taken"),
             }
-            taking.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         });
     }
 
@@ -175,6 +174,18 @@ impl Statistics {
     #[cfg(test)]
     pub(super) fn take_now(&self, snapshot: &Snapshot, collection: &Collection) {
         self.known.insert(collection.number(), Arc::new(Known { used: true, ..take(snapshot, collection).unwrap() }));
+    }
+}
+
+/// A collection whose statistics are being taken, until this is dropped.
+struct Taking {
+    taking: Arc<Mutex<HashSet<u32>>>,
+    number: u32,
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }
 

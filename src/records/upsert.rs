@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::{RecordError, input::Members, write};
+use super::{RecordError, input::Members, sight::CallerSight, write};
 use crate::{
     collections::{
-        Collection, Index,
+        Collection, Index, Sight as _,
         catalog::ID,
         layout::{self, INDEX},
     },
@@ -46,6 +46,30 @@ pub(super) fn find(
         Ok(ControlFlow::Break(()))
     })?;
     Ok(found)
+}
+
+/// Refuses fields that the caller does not see in every record: whether one is found would tell their values.
+pub(super) fn check_seen(collection: &Collection, by: &[String], sight: CallerSight<'_>) -> Result<(), RecordError> {
+    let unseen = |name: &&String| collection.slot(name).is_some_and(|slot| !sight.shows(collection, slot));
+    match by.iter().find(unseen) {
+        None => Ok(()),
+        Some(name) => {
+            let detail = format!("you do not see \"{name}\" in every record, so it finds none");
+            Err(RecordError::Parameters(vec![FieldError::new("by", "invalid", detail)]))
+        }
+    }
+}
+
+/// An error of the change of a record that was found by fields: of one that the caller may not see it tells no more than
+/// that the values are in use.
+pub(super) fn discreet(error: RecordError, by: &[String]) -> RecordError {
+    match (error, by.first()) {
+        (RecordError::NotFound { .. }, Some(name)) if name != "id" => {
+            let detail = format!("another record has the same {} already", by.join(" and "));
+            RecordError::Invalid(vec![FieldError::at(name, "unique", detail)])
+        }
+        (error, _) => error,
+    }
 }
 
 /// The unique index over these fields, in whatever order.

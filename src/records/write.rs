@@ -15,7 +15,7 @@ use crate::{
         Asker, Catalog, Collection, OnDelete, Slots,
         catalog::Referrer,
         layout::{self, DATA, GONE, INDEX},
-        system,
+        rewrite, system,
     },
     kernel::{FieldError, Scalar, error::pointer_to},
     store::{Change, ChangeKind, Epoch, Read, Scan, StoreError, Tx, key},
@@ -37,11 +37,14 @@ pub(super) fn check_epoch(tx: &Tx<'_>, catalog: &Catalog) -> Result<(), RecordEr
     if tx.epoch(Epoch::Schema) == catalog.epoch { Ok(()) } else { Err(RecordError::Moved) }
 }
 
-/// The stored text of a record.
+/// The stored text of a record, in the form that the collection has now.
 pub(super) fn stored(source: &impl Read, collection: &Collection, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    source.view(DATA, &layout::record_key(collection.number(), id), |found| {
-        found.map(|stored| layout::text_of(stored).to_vec())
-    })
+    let key = layout::record_key(collection.number(), id);
+    let found = source.view(DATA, &key, |found| found.map(|stored| layout::text_of(stored).to_vec()))?;
+    match found {
+        Some(text) if collection.def.rewriting => Ok(Some(rewrite(collection, &text)?.unwrap_or(text))),
+        found => Ok(found),
+    }
 }
 
 /// Writes what was prepared, or says everything that forbids it.

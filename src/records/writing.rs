@@ -7,7 +7,10 @@ use jiff::Timestamp;
 
 use super::{
     RecordError,
-    authorize::{Opening, check_creation, check_fields, check_rights, check_version, check_write, keep_unseen, open},
+    authorize::{
+        Opening, check_creation, check_fields, check_operators, check_rights, check_version, check_write, kept_fields,
+        open,
+    },
     input::{self, Draft, Intent, Members},
     prepare::{self, Prepared},
     related::Reach,
@@ -102,16 +105,17 @@ impl Changing<'_> {
         now: Timestamp,
     ) -> Result<Prepared, RecordError> {
         let slots = Slots::read(collection, &old)?;
+        let kept = match self.intent {
+            Intent::Replace => kept_fields(self.caller, collection, now),
+            Intent::Create | Intent::Patch => Vec::new(),
+        };
+        let related = Reach::new(source, catalog);
         let draft = self.members.and_then(|members| {
-            let mut draft = input::check(collection, &members, self.intent, Some(&slots))?;
-            if self.intent == Intent::Replace {
-                keep_unseen(self.caller, collection, &members, &mut draft, now);
-            }
-            Ok(draft)
+            check_operators(self.caller, &members, View::of(collection, &slots, &related, now))?;
+            input::check_keeping(collection, &members, self.intent, Some(&slots), &kept)
         });
         let empty = Slots::empty(collection.slot_count());
         let body = draft.as_ref().map_or(empty, |draft| draft.slots(collection));
-        let related = Reach::new(source, catalog);
         let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, &related, now) };
         check_write(self.caller, Action::Update, |rules| &rules.update, view, self.id)?;
         check_version(&slots, self.expected)?;

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// Stored bytes are not what this version writes; the text says where and goes to the log only.
     #[error("stored data could not be read")]
     Corrupt(#[source] Cause),
+    /// The operation changes more than one operation may.
+    #[error("the request changes too much at once: more than {0}; split it")]
+    TooLarge(&'static str),
     /// The operation panicked; the panic's message went to the log.
     #[error("the operation failed")]
     Panicked,
@@ -51,6 +54,7 @@ impl DomainError for StoreError {
         match self {
             Self::Busy => Code::Overloaded,
             Self::Closed => Code::Unavailable,
+            Self::TooLarge(_) => Code::ValidationFailed,
             Self::Failed(_) => Code::Unavailable,
             Self::Corrupt(_) | Self::Panicked => Code::Internal,
         }
@@ -60,7 +64,7 @@ impl DomainError for StoreError {
         match self {
             Self::Busy => Some(1),
             Self::Closed | Self::Failed(_) => Some(5),
-            Self::Corrupt(_) | Self::Panicked => None,
+            Self::Corrupt(_) | Self::Panicked | Self::TooLarge(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Typed tables: a name, how a key is written, how a value is written. And the reading that snapshots and
 //! transactions share.
 
-use std::{marker::PhantomData, ops::ControlFlow};
+use std::{cell::Cell, marker::PhantomData, ops::ControlFlow};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -142,6 +142,11 @@ pub trait Read {
         scan: Scan,
         visit: Visit<'_, E>,
     ) -> Result<(), E>;
+
+    /// How many records an operation has looked at beside its own, for whoever bounds that; nothing outside of operations.
+    fn reached(&self) -> Option<&Cell<u64>> {
+        None
+    }
 
     /// The value under `key`.
     ///

@@ -1,5 +1,7 @@
 //! One operation's view of the write transaction: reads that see its own writes, writes that can be undone.
 
+use std::cell::Cell;
+
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
@@ -45,6 +47,11 @@ struct Undo {
     before: Option<Vec<u8>>,
 }
 
+/// The most writes of one operation: what it replaces is kept in memory until the commit, and every other writer waits.
+const WRITES_MAX: usize = 250_000;
+/// The most bytes that one operation writes and replaces.
+const BYTES_MAX: usize = 256 << 20;
+
 /// The counters that go with the data: undone with it, published with the commit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
@@ -63,6 +70,9 @@ pub struct Tx<'txn> {
     touched: Vec<u32>,
     touched_before: usize,
     fault: Option<StoreError>,
+    /// Bytes that this operation wrote and replaced.
+    bytes: usize,
+    reached: Cell<u64>,
 }
 
 impl<'txn> Tx<'txn> {
@@ -76,7 +86,18 @@ impl<'txn> Tx<'txn> {
             touched: Vec::new(),
             touched_before: 0,
             fault: None,
+            bytes: 0,
+            reached: Cell::new(0),
         }
+    }
+
+    /// Refuses what would make this operation larger than one may be.
+    fn admit(&mut self, bytes: usize) -> Result<(), StoreError> {
+        self.bytes += bytes;
+        if self.undo.len() >= WRITES_MAX {
+            return Err(StoreError::TooLarge("250,000 entries"));
+        }
+        if self.bytes > BYTES_MAX { Err(StoreError::TooLarge("256 MiB")) } else { Ok(()) }
     }
 
     /// Puts a value under a key, in place of any value that was there.
@@ -100,6 +121,7 @@ impl<'txn> Tx<'txn> {
     /// # Errors
     /// [`StoreError::Failed`] when the file cannot be read.
     pub fn put_bytes(&mut self, table: &'static str, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        self.admit(key.len() + value.len())?;
         let replaced = match self.tables.get_mut(table)?.insert(key.as_slice(), value) {
             Ok(before) => Ok(before.map(|guard| guard.value().to_vec())),
             Err(error) => Err(StoreError::from(error)),
@@ -122,6 +144,7 @@ impl<'txn> Tx<'txn> {
     /// # Errors
     /// [`StoreError::Failed`] when the file cannot be read.
     pub fn delete_bytes(&mut self, table: &'static str, key: Vec<u8>) -> Result<bool, StoreError> {
+        self.admit(key.len())?;
         let removed = match self.tables.get_mut(table)?.remove(key.as_slice()) {
             Ok(before) => Ok(before.map(|guard| guard.value().to_vec())),
             Err(error) => Err(StoreError::from(error)),
@@ -174,6 +197,8 @@ impl<'txn> Tx<'txn> {
     /// Starts the next operation of the batch: what came before can no longer be undone.
     pub(crate) fn begin_operation(&mut self) {
         self.undo.clear();
+        self.bytes = 0;
+        self.reached.set(0);
         self.before = self.counters;
         self.touched_before = self.touched.len();
     }
@@ -220,6 +245,7 @@ impl<'txn> Tx<'txn> {
         match replaced {
             Ok(before) => {
                 let existed = before.is_some();
+                self.bytes += before.as_ref().map_or(0, Vec::len);
                 self.writes += 1;
                 self.undo.push(Undo { table, key, before });
                 Ok(existed)
@@ -247,5 +273,9 @@ impl Read for Tx<'_> {
         visit: Visit<'_, E>,
     ) -> Result<(), E> {
         scan_table(self.tables.get(table)?, from, to, scan, visit)
+    }
+
+    fn reached(&self) -> Option<&Cell<u64>> {
+        Some(&self.reached)
     }
 }

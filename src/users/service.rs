@@ -172,7 +172,7 @@ impl UserService {
         if !caller.principal.may(USERS, Action::Update) {
             return Err(UserError::Forbidden);
         }
-        self.records.read(caller, USERS, id, &[])?;
+        self.records.read(caller.clone(), USERS.to_owned(), id.to_owned(), Vec::new()).await?;
         self.passwords.check(&password, "/password")?;
         let hash = self.passwords.hash(password).await?;
         let (id, now) = (id.to_owned(), self.clock.0.now());

@@ -178,7 +178,7 @@ impl Export {
     fn size(&self) -> Result<u64, RecordError> {
         let mut size = 0;
         self.scan("", &mut |_, record| {
-            size += record.len() as u64 + 1;
+            size += record.map_or(0, |record| record.len() as u64 + 1);
             ControlFlow::Continue(())
         })?;
         Ok(size)

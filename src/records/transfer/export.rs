@@ -20,7 +20,7 @@ use crate::{
         authorize::{Opening, open},
         related::Reach,
         service::find,
-        show::{Light, Shape, show},
+        show::{Budget, Light, Shape, show},
         sight::CallerSight,
         view::View,
     },
@@ -29,6 +29,8 @@ use crate::{
 
 /// About how many bytes a chunk has.
 const CHUNK_BYTES: usize = 256 << 10;
+/// How many records are looked at for a chunk, so that a filter that few match does not hold a thread for long.
+const CHUNK_RECORDS: usize = 20_000;
 
 /// What an export gives out.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub(super) struct Export {
     pub(super) format: Format,
     pub(super) now: Timestamp,
 }
+
+/// What is done with each record, given its id and its text as the caller sees it.
+pub(super) type Visit<'v> = &'v mut dyn FnMut(&str, Option<Vec<u8>>) -> ControlFlow<()>;
 
 /// How far an export is.
 #[derive(Debug)]
@@ -114,14 +119,17 @@ impl Export {
 
     pub(super) fn stream(self) -> impl Stream<Item = Result<Bytes, RecordError>> + Send + use<> {
         let export = Arc::new(self);
-        stream::try_unfold(Progress::Start, move |progress| {
+        stream::try_unfold(Progress::Start, move |mut progress| {
             let export = Arc::clone(&export);
             async move {
-                let (chunk, progress) = match progress {
-                    Progress::End => return Ok(None),
-                    other => export.chunk(other).await?,
-                };
-                Ok((!chunk.is_empty()).then_some((Bytes::from(chunk), progress)))
+                while !matches!(progress, Progress::End) {
+                    let chunk;
+                    (chunk, progress) = Arc::clone(&export).chunk(progress).await?;
+                    if !chunk.is_empty() {
+                        return Ok(Some((Bytes::from(chunk), progress)));
+                    }
+                }
+                Ok(None)
             }
         })
     }
@@ -145,8 +153,10 @@ impl Export {
             Format::Csv if first => csv::write_header(&columns, &mut out),
             _ => {}
         }
-        let mut next = Progress::End;
+        let (mut next, mut visited) = (Progress::End, 0);
         self.scan(from, &mut |id, record| {
+            visited += 1;
+            let Some(record) = record else { return go_on(visited < CHUNK_RECORDS, id, &mut next) };
             match self.format {
                 Format::Jsonl => {
                     out.extend_from_slice(&record);
@@ -158,11 +168,7 @@ impl Export {
                 }
                 Format::Csv => csv::write_record(&columns, &record, &mut out),
             }
-            if out.len() < CHUNK_BYTES {
-                return ControlFlow::Continue(());
-            }
-            next = Progress::After(id.to_owned());
-            ControlFlow::Break(())
+            go_on(out.len() < CHUNK_BYTES && visited < CHUNK_RECORDS, id, &mut next)
         })?;
         if matches!(next, Progress::End) && self.format == Format::Json {
             out.extend_from_slice(b"\n]\n");
@@ -170,14 +176,10 @@ impl Export {
         Ok((out, next))
     }
 
-    /// Visits the records behind `from`, as the caller sees them.
-    pub(super) fn scan(
-        &self,
-        from: &str,
-        visit: &mut dyn FnMut(&str, Vec<u8>) -> ControlFlow<()>,
-    ) -> Result<(), RecordError> {
+    /// Visits the records behind `from`, as the caller sees them; nothing in the place of those that are not asked for.
+    pub(super) fn scan(&self, from: &str, visit: Visit<'_>) -> Result<(), RecordError> {
         let related = Reach::new(&self.snapshot, &self.catalog);
-        let light = Light { related: &related, now: self.now };
+        let light = Light { related: &related, budget: &Budget::default(), now: self.now };
         layout::scan_records::<RecordError>(&self.snapshot, self.collection.number(), from, &mut |id, record| {
             if id == from {
                 return Ok(ControlFlow::Continue(()));
@@ -185,10 +187,10 @@ impl Export {
             if self.filter != Expr::Constant(true) {
                 let slots = Slots::read(&self.collection, record)?;
                 if !View::of(&self.collection, &slots, &related, self.now).satisfies(&self.filter)? {
-                    return Ok(ControlFlow::Continue(()));
+                    return Ok(visit(id, None));
                 }
             }
-            Ok(visit(id, show(&self.collection, record.to_vec(), &self.shape, light)?))
+            Ok(visit(id, Some(show(&self.collection, record.to_vec(), &self.shape, light)?)))
         })
     }
 
@@ -204,4 +206,13 @@ impl Export {
         let json = |slot| self.collection.field(slot).is_some_and(|field| matches!(field.check, Check::Json(_)));
         slots.map(|slot| Column { name: self.collection.slot_name(slot).to_owned(), json: json(slot) }).collect()
     }
+}
+
+/// Goes on, or ends the chunk behind this record.
+fn go_on(on: bool, id: &str, next: &mut Progress) -> ControlFlow<()> {
+    if on {
+        return ControlFlow::Continue(());
+    }
+    *next = Progress::After(id.to_owned());
+    ControlFlow::Break(())
 }

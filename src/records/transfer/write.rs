@@ -15,7 +15,7 @@ use crate::{
     kernel::{DomainError as _, FieldError},
     records::{
         Caller, RecordError, RecordService,
-        authorize::{check_fields, check_rights, check_write, keep_unseen, open},
+        authorize::{check_fields, check_rights, check_write, kept_fields, open},
         coerce::{Source, coerce},
         input::{self, Draft},
         prepare::{self, Prepared},
@@ -223,7 +223,9 @@ impl Lines<'_> {
         let (Context { catalog, now, .. }, collection) = (self.context, self.collection);
         if let Some(text) = &line.text {
             let members = coerce(collection, input::members(text)?, self.source);
-            keep_unseen(self.caller, collection, &members, &mut line.draft, now);
+            let named = |slot| members.iter().any(|(name, _)| *name == collection.slot_name(slot));
+            let kept = kept_fields(self.caller, collection, now).into_iter().filter(|slot| !named(*slot));
+            kept.for_each(|slot| line.draft.forget(slot));
         }
         {
             let slots = Slots::read(collection, &old)?;
