@@ -222,7 +222,7 @@ fn views_go_to_the_server_and_back() {
     );
     site.run(&["import", "books", "books.jsonl"]).success();
     let csv = site.run(&["export", "aLong", "--format", "csv"]).success();
-    let (head, rows) = csv.split_once('\n').unwrap();
+    let (head, rows) = csv.split_once("\r\n").unwrap();
     assert_eq!(head, "id,createdAt,updatedAt,version,title");
     assert!(rows.starts_with("a,") && rows.trim_end().ends_with(",1,It"), "{rows}");
     let refused = site.run(&["import", "aLong", "books.jsonl"]).failure(1);

@@ -62,7 +62,7 @@ async fn a_client_that_has_the_page_gets_none() {
         let answer = admin.with("If-None-Match", &known).get(RECORDS).await.expect(304);
         assert_eq!(
             (answer.header("etag"), answer.text(), answer.header("cache-control")),
-            (tag.as_str(), "", "public, max-age=60")
+            (tag.as_str(), "", "private, max-age=60")
         );
     }
     app.record("posts", json!({"title": "new"})).await;
@@ -115,8 +115,19 @@ async fn what_depends_on_more_is_made_anew() {
 #[tokio::test]
 async fn a_collection_says_how_long_its_answers_may_be_kept() {
     let (app, admin) = posts().await;
-    assert_eq!(admin.get(RECORDS).await.expect(200).header("cache-control"), "public, max-age=60");
-    assert_eq!(admin.get(&format!("{RECORDS}/one")).await.expect(200).header("cache-control"), "public, max-age=60");
+    assert_eq!(
+        admin.get(RECORDS).await.expect(200).header("cache-control"),
+        "private, max-age=60",
+        "fields have rules"
+    );
+    assert_eq!(admin.get(&format!("{RECORDS}/one")).await.expect(200).header("cache-control"), "private, max-age=60");
+    let open = json!({"cacheControl": "public, s-maxage=9", "rules": {"list": "true", "read": "true"}});
+    app.collection(json!({"name": "open", "fields": [{"name": "a", "type": "string"}]})).await;
+    admin.patch("/api/v1/collections/open", open).await.expect(200);
+    let shared = "/api/v1/collections/open/records";
+    assert_eq!(admin.get(shared).await.expect(200).header("cache-control"), "public, s-maxage=9");
+    admin.patch("/api/v1/collections/open", json!({"rules": {"list": "a = @auth.id"}})).await.expect(200);
+    assert_eq!(admin.get(shared).await.expect(200).header("cache-control"), "private");
     let posts = "/api/v1/collections/posts";
     admin.patch(posts, json!({"cacheControl": "private, max-age=5, stale-while-revalidate=10"})).await.expect(200);
     assert!(admin.get(RECORDS).await.expect(200).header("cache-control").contains("stale-while-revalidate=10"));

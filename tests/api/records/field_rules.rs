@@ -116,6 +116,16 @@ async fn a_whole_record_leaves_alone_what_its_sender_does_not_see() {
 }
 
 #[tokio::test]
+async fn an_unseen_value_is_not_found_by_writing() {
+    let (_app, ann, bob) = people().await;
+    let guess = json!({"salary": {"$increment": 0}});
+    bob.patch(&one("ann"), guess).await.lacks(&["1471147114"]).problem(403, "forbidden");
+    // The same value is no more welcome than another.
+    ann.patch(&one("ann"), json!({"notes": "n0te"})).await.problem(403, "forbidden");
+    ann.patch(&one("ann"), json!({"notes": "other"})).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
 async fn a_broken_rule_of_a_field_is_refused() {
     let app = TestApp::start().await;
     let fields = json!([{"name": "a", "type": "string", "rules": {"read": "b = 1", "write": "a ="}}]);

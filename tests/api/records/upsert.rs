@@ -64,7 +64,7 @@ async fn an_upsert_needs_the_rights_of_what_it_does() {
     user.post(&by, json!({"slug": "mine", "lang": "en"})).await.expect(201);
     user.post(&by, json!({"slug": "mine", "views": 2})).await.expect(200);
     admin.post(&by, json!({"slug": "theirs", "lang": "de"})).await.expect(201);
-    user.post(&by, json!({"slug": "theirs", "views": 2})).await.problem(404, "not_found");
+    user.post(&by, json!({"slug": "theirs", "views": 2})).await.invalid(&[("/slug", "unique")]);
     app.guest().post(&by, json!({"slug": "x"})).await.problem(401, "unauthenticated");
 }
 
