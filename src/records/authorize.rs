@@ -7,7 +7,7 @@ use super::{
     input::{Draft, Members},
     operator,
     service::{Caller, not_found},
-    sight::CallerSight,
+    sight::{CallerSight, Mask},
     view::View,
 };
 use crate::{
@@ -114,6 +114,7 @@ pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view:
         return Ok(());
     }
     let auth = AuthValues { principal: &caller.principal, now: view.now };
+    let mask = CallerSight { caller, now: view.now }.mask(collection);
     let mut errors = Vec::new();
     for field in &collection.rules.fields {
         let Some(rule) = &field.write else { continue };
@@ -122,7 +123,7 @@ pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view:
         let before = view.old.map_or(default, |old| old.get(field.slot).or(default));
         let Some(value) = draft.value(field.slot) else { continue };
         // Letting an unseen value pass where it stays the same would tell what it is.
-        let told = view.old.is_none() || sees(caller, field.slot, view)?;
+        let told = view.old.is_none() || sees(&mask, field.slot, view)?;
         if told && Some(value) == before {
             continue;
         }
@@ -134,19 +135,23 @@ pub(super) fn check_fields(caller: &Caller, action: Action, draft: &Draft, view:
     if errors.is_empty() { Ok(()) } else { Err(RecordError::FieldsForbidden(errors)) }
 }
 
-/// Whether a caller sees a field of a record.
-fn sees(caller: &Caller, slot: Slot, view: View<'_>) -> Result<bool, RecordError> {
-    let mask = CallerSight { caller, now: view.now }.mask(view.collection);
+/// Whether a field of a record is seen.
+fn sees(mask: &Mask, slot: Slot, view: View<'_>) -> Result<bool, RecordError> {
     let veil = mask.veiled.iter().find(|(veiled, _)| *veiled == slot);
     veil.map_or(Ok(true), |(_, condition)| view.satisfies(condition))
 }
 
 /// Refuses operators on fields that the caller does not see in the record: what comes of them would tell their values.
 pub(super) fn check_operators(caller: &Caller, members: &Members<'_>, view: View<'_>) -> Result<(), RecordError> {
+    let mut operators = members.iter().filter(|(_, value)| operator::is_operator(value)).peekable();
+    if operators.peek().is_none() {
+        return Ok(());
+    }
+    let mask = CallerSight { caller, now: view.now }.mask(view.collection);
     let mut errors = Vec::new();
-    for (name, _) in members.iter().filter(|(_, value)| operator::is_operator(value)) {
+    for (name, _) in operators {
         let Some(slot) = view.collection.slot(name) else { continue };
-        if !sees(caller, slot, view)? {
+        if !sees(&mask, slot, view)? {
             errors.push(FieldError::at(name, "forbidden", "you do not see this field here, so give it a whole value"));
         }
     }

@@ -1,6 +1,10 @@
 //! Many changes of many collections in one transaction: all of them, or none.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -201,13 +205,14 @@ fn run(
     caller: &Caller,
     fresh_id: &(dyn Fn() -> String + Sync),
 ) -> Result<Vec<Done>, RecordError> {
-    let mut ids: HashMap<&str, String> = HashMap::new();
+    let (mut ids, mut names): (HashMap<&str, String>, HashSet<&str>) = Default::default();
     let (mut results, mut faults) = (Vec::with_capacity(steps.len()), Faults::default());
     for (index, step) in steps.iter().enumerate() {
-        let fields = context.catalog.find(&step.operation.collection);
-        let used = used(step, fields.map(|found| &**found));
-        let earlier = || steps.iter().take(index).filter_map(|step| step.name.as_ref());
-        if let Some(unknown) = used.iter().find(|name| !earlier().any(|known| known == *name)) {
+        let collection = context.catalog.find(&step.operation.collection).map(|found| &**found);
+        let used = used(step, collection);
+        let unknown = used.iter().find(|name| !names.contains(name.as_str()));
+        names.extend(step.name.as_deref());
+        if let Some(unknown) = unknown {
             faults.take(index, "", &unknown_ref(unknown));
             continue;
         }
@@ -215,7 +220,8 @@ fn run(
         if !used.iter().all(|name| ids.contains_key(name.as_str())) {
             continue;
         }
-        let operation = if used.is_empty() { Cow::Borrowed(&step.operation) } else { Cow::Owned(with_ids(step, &ids)) };
+        let operation =
+            if used.is_empty() { Cow::Borrowed(&step.operation) } else { Cow::Owned(with_ids(step, collection, &ids)) };
         match operation.run(tx, context, caller, fresh_id) {
             Ok(done) => {
                 if let Some(name) = &step.name {
@@ -236,21 +242,23 @@ fn run(
     faults.into_result().map(|()| results)
 }
 
+fn relates(collection: Option<&Collection>, name: &str) -> bool {
+    let field = collection.and_then(|collection| collection.field(collection.slot(name)?));
+    field.is_some_and(|field| matches!(field.check, Check::Relation { .. }))
+}
+
 /// The names that an operation uses: in the place of its id and in relations. Elsewhere `$ref` is a value like any other.
 fn used(step: &Step, collection: Option<&Collection>) -> Vec<String> {
-    let relates = |name: &str| {
-        let field = collection.and_then(|collection| collection.field(collection.slot(name)?));
-        field.is_some_and(|field| matches!(field.check, Check::Relation { .. }))
-    };
-    let relations = step.operation.members.iter().filter(|(name, _)| relates(name));
+    let relations = step.operation.members.iter().filter(|(name, _)| relates(collection, name));
     relations.flat_map(|(_, value)| references(value)).chain(step.id_of.clone()).collect()
 }
 
 /// The operation with ids in the place of names. Every name that it uses has one.
-fn with_ids(step: &Step, ids: &HashMap<&str, String>) -> Operation {
+fn with_ids(step: &Step, collection: Option<&Collection>, ids: &HashMap<&str, String>) -> Operation {
     let mut operation = step.operation.clone();
-    for (_, value) in &mut operation.members {
-        if !references(value).is_empty()
+    for (name, value) in &mut operation.members {
+        if relates(collection, name)
+            && !references(value).is_empty()
             && let Some(text) = resolved(value, ids)
         {
             *value = text.into();

@@ -161,7 +161,7 @@ impl Wanted {
 struct Teller<'a> {
     collection: &'a Collection,
     mask: Mask,
-    /// What a text must satisfy to be told: of a view, what makes a record one of its own.
+    /// What a text must satisfy to be told: the rule by which the caller sees records, and what makes one a view's own.
     base: Option<Expr>,
     related: &'a dyn Related,
     now: jiff::Timestamp,

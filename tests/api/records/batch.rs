@@ -18,6 +18,7 @@ async fn shop() -> (TestApp, Client) {
         {"name": "products", "type": "relation", "collection": "products", "many": true},
         {"name": "first", "type": "relation", "collection": "products"},
         {"name": "note", "type": "string"},
+        {"name": "meta", "type": "json"},
     ]);
     app.collection(json!({"name": "orders", "fields": fields})).await;
     let admin = app.admin().await;
@@ -158,6 +159,16 @@ async fn each_operation_asks_for_its_own_rights() {
     }
     assert_eq!(count(&admin, "products").await, 2);
     app.guest().post(BATCH, operations(&[make("yes")])).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_name_counts_only_where_a_relation_is() {
+    let (_app, admin) = shop().await;
+    let tea = create("products", "tea", json!({"name": "tea"}));
+    let order = create("orders", "order", json!({"first": {"$ref": "tea"}, "meta": {"$ref": "tea"}}));
+    let made = admin.post(BATCH, operations(&[tea, order])).await.ok(200);
+    let (tea, order) = (&made["results"][0]["record"], &made["results"][1]["record"]);
+    assert_eq!((&order["first"], &order["meta"]), (&tea["id"], &json!({"$ref": "tea"})), "{made}");
 }
 
 #[tokio::test]

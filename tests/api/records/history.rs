@@ -111,3 +111,41 @@ async fn a_history_keeps_to_its_record() {
         &[("limit", "too_large"), ("page", "unknown_parameter")],
     );
 }
+
+#[tokio::test]
+async fn a_version_is_judged_by_the_rule_for_itself() {
+    let (app, admin) = notes().await;
+    let user = app.user("user", &["user"]).await;
+    let one = format!("{RECORDS}/n");
+    app.record("notes", json!({"id": "n", "text": "first life"})).await;
+    admin.delete(&one).await.expect(204);
+    app.record("notes", json!({"id": "n", "text": "secret draft", "open": false})).await;
+    admin.patch(&one, json!({"text": "public", "open": true})).await.expect(200);
+    let told = user.get(&format!("{one}/history")).await.expect(200).lacks(&["secret draft", "first life"]).json();
+    assert_eq!(kinds(&told), [("updated", &json!("public"))]);
+    assert_eq!(kinds(&history(&admin, "n", "").await).len(), 4, "who may read everything reads every life");
+}
+
+#[tokio::test]
+async fn a_name_that_was_another_fields_tells_nothing_of_it() {
+    let app = TestApp::start().await;
+    let (admin, user) = (app.admin().await, app.user("user", &["user"]).await);
+    let secret = json!([{"name": "text", "type": "string"}, {"name": "pin", "type": "string", "hidden": true}]);
+    app.collection(json!({"name": "notes", "fields": secret, "rules": {"read": "true"}})).await;
+    app.record("notes", json!({"id": "n", "text": "a", "pin": "s3cret"})).await;
+    let def = "/api/v1/collections/notes";
+    for fields in [
+        json!([{"name": "text", "type": "string"}]),
+        json!([{"name": "text", "type": "string"}, {"name": "pin", "type": "string"}]),
+    ] {
+        let changed = || async { admin.patch(def, json!({"fields": fields.clone()})).await };
+        let mut answer = changed().await;
+        while answer.status == 409 {
+            answer = changed().await;
+        }
+        answer.expect(200);
+    }
+    admin.patch(&format!("{RECORDS}/n"), json!({"pin": "shown"})).await.expect(200);
+    let told = user.get(&format!("{RECORDS}/n/history")).await.expect(200).lacks(&["s3cret"]).json();
+    assert_eq!(told["items"][0]["record"]["pin"], "shown");
+}

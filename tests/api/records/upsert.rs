@@ -69,6 +69,30 @@ async fn an_upsert_needs_the_rights_of_what_it_does() {
 }
 
 #[tokio::test]
+async fn an_unseen_field_finds_nothing() {
+    let app = TestApp::start().await;
+    let fields = json!([{"name": "pin", "type": "string", "unique": true, "rules": {"read": "false"}}]);
+    let open = json!({"list": "true", "read": "true", "create": "true", "update": "true"});
+    app.collection(json!({"name": "pages", "fields": fields, "rules": open})).await;
+    app.record("pages", json!({"id": "p", "pin": "s3cret"})).await;
+    let user = app.user("user", &["user"]).await;
+    for pin in ["s3cret", "other"] {
+        user.post(&format!("{UPSERT}?by=pin"), json!({"pin": pin})).await.problem(400, "invalid_parameter");
+    }
+}
+
+#[tokio::test]
+async fn an_operand_has_a_bound() {
+    let (app, admin) = pages().await;
+    app.record("pages", json!({"id": "p", "slug": "p"})).await;
+    let many: Vec<String> = (0..1_001).map(|number| number.to_string()).collect();
+    for operator in ["$append", "$remove"] {
+        let body = json!({"tags": {operator: many}});
+        admin.patch(&format!("{RECORDS}/p"), body).await.invalid(&[("/tags", "items")]);
+    }
+}
+
+#[tokio::test]
 async fn operators_work_on_the_value_that_is_there() {
     let (app, admin) = pages().await;
     app.record("pages", json!({"id": "p", "slug": "p", "views": 5, "price": "1.50", "tags": ["a", "b"]})).await;
