@@ -98,7 +98,12 @@ async fn measure_system<S: System>(
             ratios::measure::<S>(&server, &token, options, report).await?;
             server.process.stop().await?;
         }
-        remove(dir)?;
+        if options.keep {
+            // Out of the way of what comes next.
+            std::fs::rename(dir, dir.with_extension("kept"))?;
+        } else {
+            remove(dir)?;
+        }
     }
     if options.wants(Workload::ImportMillion) {
         std::fs::create_dir_all(dir)?;
