@@ -6,12 +6,14 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use memchr::memmem::Finder;
 
 use super::{
     field::{Check, Field},
     model::{CollectionDef, FieldDef, IndexState, OnDelete, Rules},
     repo,
     scope::{RecordScope, Schemas},
+    text,
     view::{self, View},
 };
 use crate::{
@@ -52,6 +54,7 @@ pub struct Collection {
     /// What it has that is a view.
     pub view: Option<View>,
     slots: HashMap<String, Slot>,
+    members: Vec<Finder<'static>>,
 }
 
 /// An index ready for work.
@@ -117,17 +120,9 @@ impl Collection {
     fn compile(def: CollectionDef) -> Result<Self, StoreError> {
         let compile = |field| Field::compile(field).map_err(|unfit| StoreError::corrupt(unfit.detail));
         let fields: Vec<Field> = def.fields.iter().map(compile).collect::<Result<_, _>>()?;
-        let slots = slots(&fields);
-        let mut collection = Self {
-            indexes: Vec::new(),
-            rules: CompiledRules::default(),
-            referrers: Vec::new(),
-            view: None,
-            fields,
-            slots,
-            def,
-        };
+        let mut collection = Self::draft(def, fields);
         collection.indexes = compile_indexes(&collection)?;
+        collection.members = members(&collection);
         Ok(collection)
     }
 
@@ -142,6 +137,7 @@ impl Collection {
             view: None,
             fields,
             slots,
+            members: Vec::new(),
             def,
         }
     }
@@ -197,6 +193,12 @@ impl Collection {
         }
     }
 
+    /// What finds the member at `slot` in the text of a record without walking over the others. None where records may
+    /// have objects inside, or members of an older schema, whose members could be taken for the record's.
+    pub(super) fn member(&self, slot: Slot) -> Option<&Finder<'static>> {
+        self.members.get(slot)
+    }
+
     /// How many slots a record has.
     #[must_use]
     pub fn slot_count(&self) -> usize {
@@ -222,6 +224,15 @@ impl Collection {
 fn slots(fields: &[Field]) -> HashMap<String, Slot> {
     let names = SYSTEM_FIELDS.iter().map(|(name, _)| (*name).to_owned());
     names.chain(fields.iter().map(|field| field.name.clone())).enumerate().map(|(slot, name)| (name, slot)).collect()
+}
+
+fn members(collection: &Collection) -> Vec<Finder<'static>> {
+    let nests = |slot| collection.kind(slot).0 == Kind::Json;
+    let slots = 0..collection.slot_count();
+    if collection.def.rewriting || !collection.def.renames.is_empty() || slots.clone().any(nests) {
+        return Vec::new();
+    }
+    slots.map(|slot| text::finder(collection.slot_name(slot))).collect()
 }
 
 fn compile_indexes(collection: &Collection) -> Result<Vec<Index>, StoreError> {

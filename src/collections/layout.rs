@@ -110,6 +110,9 @@ pub fn is_empty(source: &impl Read, collection: u32) -> Result<bool, StoreError>
 /// How many values a record may have that is read without allocating.
 const INLINE_SLOTS: usize = 16;
 
+/// How many values are looked for one by one before a walk over the whole record is cheaper.
+const FOUND_MAX: usize = 3;
+
 /// The values of a stored record by slot, as JSON text.
 #[derive(Clone, Debug)]
 pub struct Slots<'a> {
@@ -137,6 +140,9 @@ impl<'a> Slots<'a> {
     /// # Errors
     /// [`StoreError::Corrupt`] when it is not canonical.
     pub fn read_some(collection: &Collection, record: &'a [u8], wanted: Option<&[Slot]>) -> Result<Self, StoreError> {
+        if let Some(slots) = wanted.and_then(|wanted| Self::find(collection, record, wanted)) {
+            return slots;
+        }
         let mut slots = Self::empty(collection.slot_count());
         let mut left = wanted.map_or(usize::MAX, <[Slot]>::len);
         let mut expected = 0;
@@ -154,6 +160,22 @@ impl<'a> Slots<'a> {
             Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(slots)
+    }
+
+    /// Reads a few values where they can be found without a walk; `None` where they cannot.
+    fn find(collection: &Collection, record: &'a [u8], wanted: &[Slot]) -> Option<Result<Self, StoreError>> {
+        if wanted.len() > FOUND_MAX {
+            return None;
+        }
+        let mut slots = Self::empty(collection.slot_count());
+        for slot in wanted {
+            let Some(value) = text::find(record, collection.member(*slot)?) else { continue };
+            match str::from_utf8(value) {
+                Ok(value) => slots.set(*slot, value),
+                Err(error) => return Some(Err(StoreError::corrupt(error))),
+            }
+        }
+        Some(Ok(slots))
     }
 
     /// The JSON texts at some slots, one after the other, for [`Slots::unpack`].

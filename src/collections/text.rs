@@ -5,6 +5,8 @@
 
 use std::ops::ControlFlow;
 
+use memchr::memmem::Finder;
+
 use crate::store::StoreError;
 
 /// Shows each member of a stored record, in stored order: its name and the text of its value, both as bytes, for most
@@ -35,6 +37,18 @@ pub(super) fn members<'a>(
             _ => return Err(broken()),
         }
     }
+}
+
+/// What finds the member with this name.
+pub(super) fn finder(name: &str) -> Finder<'static> {
+    Finder::new(&format!("\"{name}\":")).into_owned()
+}
+
+/// The text of a member's value. The record must have no objects inside, and `name` no quotes: then a quote before a
+/// colon ends a name of the record's own, for those in texts have a backslash before them.
+pub(super) fn find<'a>(record: &'a [u8], member: &Finder<'_>) -> Option<&'a [u8]> {
+    let start = member.find(record)? + member.needle().len();
+    record.get(start..value_end(record, start)?)
 }
 
 fn broken() -> StoreError {
@@ -122,6 +136,25 @@ mod tests {
                 Ok(ControlFlow::Continue(()))
             }).unwrap();
             prop_assert_eq!(seen, object);
+        }
+
+        #[test]
+        fn a_member_is_found_whatever_texts_look_like(
+            values in proptest::collection::vec(prop_oneof![
+                "[\"\\\\ab,:\\]\\[{}]{0,12}".prop_map(Value::from),
+                proptest::collection::vec("[\"\\\\ab,:]{0,8}", 0..3).prop_map(Value::from),
+                any::<i64>().prop_map(Value::from),
+            ], 4),
+            shown in any::<[bool; 4]>(),
+        ) {
+            let names = ["a", "ab", "b", "ba"];
+            let members = names.into_iter().zip(values).zip(shown).filter(|(_, shown)| *shown);
+            let object: Map<String, Value> = members.map(|((name, value), _)| (name.to_owned(), value)).collect();
+            let bytes = serde_json::to_vec(&object).unwrap();
+            for name in names {
+                let found = find(&bytes, &finder(name)).map(|text| serde_json::from_slice(text).unwrap());
+                prop_assert_eq!(found.as_ref(), object.get(name));
+            }
         }
 
         #[test]
