@@ -120,7 +120,8 @@ impl App {
             hops_max: config.records.relation_depth_max,
             pages_bytes_max: config.records.pages_bytes_max,
         };
-        let records = Arc::new(RecordService::new(Arc::clone(&catalogs), Arc::clone(&clock), limits));
+        let records =
+            Arc::new(RecordService::new(collections.clone(), Arc::clone(&catalogs), Arc::clone(&clock), limits));
         let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
         let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
         let tokens =

@@ -27,8 +27,8 @@ pub use change::{read_head, rewrite};
 pub use field::{Check, Field, Format, Range};
 pub use layout::Slots;
 pub use model::{
-    CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef, IndexInput, IndexState,
-    OnDelete, Rules, ViewDef,
+    COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef,
+    IndexInput, IndexState, OnDelete, Rules, ViewDef,
 };
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, RecordScope, Schemas, Sight, Unseen};

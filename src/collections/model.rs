@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most collections of one server.
-pub(super) const COLLECTIONS_MAX: usize = 1_000;
+pub const COLLECTIONS_MAX: usize = 1_000;
 /// The most fields of one collection.
 pub(super) const FIELDS_MAX: usize = 200;
 /// The most indexes of one collection, those of single fields included.

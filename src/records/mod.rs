@@ -49,8 +49,8 @@ pub use idempotency::{Answer, Idempotency, KEY_MAX};
 pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
 pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
 pub use transfer::{
-    CHUNK_RECORDS, Ended, Format, Import, ImportMode, ImportOptions, ImportReport, Piece, REJECTED_LISTED_MAX,
-    Rejected, Splitter, TransferError,
+    ArchiveImport, ArchiveOptions, CHUNK_RECORDS, CollectionReport, Counts, Definitions, Ended, Format, Import,
+    ImportMode, ImportOptions, ImportReport, Piece, REJECTED_LISTED_MAX, Rejected, Splitter, Steps, TransferError,
 };
 
 use crate::collections::layout;

@@ -23,7 +23,9 @@ use super::{
 };
 use crate::{
     access::{Action, Principal},
-    collections::{Asker, Catalog, Catalogs, Collection, Slots, catalog::VERSION, system::COLLECTIONS},
+    collections::{
+        Asker, Catalog, Catalogs, Collection, CollectionService, Slots, catalog::VERSION, system::COLLECTIONS,
+    },
     expr::Expr,
     kernel::{Clock, IdSource},
     store::{Store, Tx},
@@ -91,6 +93,8 @@ pub struct Limits {
 
 /// Use cases of records.
 pub struct RecordService {
+    /// Makes the collections that an archive defines.
+    pub(super) collections: CollectionService,
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
@@ -110,8 +114,9 @@ impl std::fmt::Debug for RecordService {
 impl RecordService {
     /// The service on these collections.
     #[must_use]
-    pub fn new(catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+    pub fn new(collections: CollectionService, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
         Self {
+            collections,
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
             catalogs,

@@ -11,7 +11,7 @@ use super::{
     asking::Asking,
     related::Reach,
     sight::CallerSight,
-    transfer::{Import, ImportOptions},
+    transfer::{Import, ImportOptions, Steps},
     view::View,
 };
 use crate::{
@@ -53,7 +53,7 @@ impl World {
         let collections =
             CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
         let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
-        let records = Arc::new(RecordService::new(Arc::clone(&catalogs), clock, limits));
+        let records = Arc::new(RecordService::new(collections.clone(), Arc::clone(&catalogs), clock, limits));
         let caller = Caller { principal: Principal::operator(), request_id: String::new() };
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));
@@ -105,7 +105,7 @@ impl World {
         };
         let body = futures_util::stream::iter([Ok(lines.into())]);
         let import = Import::new(&self.records, self.caller.clone(), "things".into(), options, body).unwrap();
-        let (report, error) = import.run().await;
+        let (report, error) = Steps::run(import).await;
         assert!(report.rejected.is_empty() && error.is_none(), "{report:?} {error:?}");
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Names of the schemas here.
-pub(super) const SCHEMAS: [&str; 15] = [
+pub(super) const SCHEMAS: [&str; 16] = [
     "AggregateGroup",
     "AggregateResult",
     "BatchOperation",
@@ -24,6 +24,7 @@ pub(super) const SCHEMAS: [&str; 15] = [
     "GeoPoint",
     "ImportMode",
     "ImportReport",
+    "ImportedCollection",
     "QueryExplanation",
     "RecordReference",
     "RejectedLine",
@@ -54,6 +55,7 @@ pub(super) fn schemas() -> Object {
         geo_point(),
         import_mode(),
         import_report(),
+        imported_collection(),
         query_explanation(),
         record_reference(),
         rejected_line(),
@@ -224,6 +226,30 @@ fn import_report() -> Value {
                 },
                 "description": "Why the import went no further.",
             },
+            "collections": {
+                "type": "array", "items": reference("ImportedCollection"),
+                "description": "How many records there were of each collection of an archive, when everything is done.",
+            },
+            "steps": {
+                "type": "array", "items": reference("Step"),
+                "description": "What an archive's definitions changed, when everything is done.",
+            },
+        },
+    })
+}
+
+fn imported_collection() -> Value {
+    let count =
+        |description: &str| json!({"type": "integer", "format": "int64", "minimum": 0, "description": description});
+    json!({
+        "type": "object",
+        "description": "How many records an archive had of one collection.",
+        "required": ["collection", "processed", "imported", "rejectedCount"],
+        "properties": {
+            "collection": {"type": "string", "description": "The collection."},
+            "processed": count("How many records were looked at."),
+            "imported": count("How many of them were written; in a dry run, would have been."),
+            "rejectedCount": count("How many were not."),
         },
     })
 }
@@ -268,6 +294,7 @@ fn rejected_line() -> Value {
         "description": "A record that was not imported.",
         "required": ["line", "reason"],
         "properties": {
+            "collection": {"type": "string", "description": "Its collection, when an archive was taken in."},
             "line": {"type": "integer", "format": "int64", "minimum": 1, "description": "The number of its line, or of the element of an array, from 1."},
             "reason": {"type": "string", "description": "Why, for people."},
             "errors": {

@@ -14,6 +14,9 @@ use crate::{
     records::{CHUNK_RECORDS, Format, REJECTED_LISTED_MAX},
 };
 
+const PROGRESS: &str = "Reports, one in each line, each with the totals so far and what was rejected since the one before. \
+                        The last one has `complete`.";
+
 /// `POST …/import`.
 pub(super) fn import(paths: &Paths<'_>) -> Value {
     let parameters = json!([
@@ -32,7 +35,7 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
             "The format of the body, when its `Content-Type` does not tell.",
             json!({"type": "string", "enum": Format::ALL.map(Format::name)}),
         ),
-        flag("progress", "Whether to answer at once and tell after each commit how far the import is, in JSON lines."),
+        progress(),
     ]);
     let made = example::create(paths.collection);
     // One media type, for generators make one function of one; what the others are is said in words.
@@ -44,18 +47,10 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
     )});
     let refused = json!({"line": 7, "reason": "there is a record \"a\" already"});
     let example = json!({"processed": 3, "imported": 2, "rejectedCount": 1, "rejected": [refused], "complete": true});
-    let told = "Reports, one in each line, each with the totals so far and what was rejected since the one before. \
-                The last one has `complete`.";
     let content = json!({
         "application/json": {"schema": shapes::reference("ImportReport"), "example": example},
-        Format::Jsonl.media_type(): text(told, Some(format!("{example}\n"))),
+        Format::Jsonl.media_type(): text(PROGRESS, Some(format!("{example}\n"))),
     });
-    let cut = shared::problem_of(
-        Code::BadRequest,
-        "The body ended early or is not of its format, or a parameter is not valid. What was committed before stays; \
-         `report` says how far that is.",
-        "the body ended early",
-    );
     let errors = [401, 403, 404, 409, 413, 415, 429, 503];
     paths.operation(
         "import",
@@ -64,7 +59,7 @@ pub(super) fn import(paths: &Paths<'_>) -> Value {
         Parts {
             parameters,
             body: json!({"required": true, "content": body}),
-            responses: shared::with_problems([(200, answer("What came of it.", &[], content)), (400, cut)], &errors),
+            responses: shared::with_problems([(200, answer("What came of it.", &[], content)), (400, cut())], &errors),
         },
     )
 }
@@ -131,18 +126,86 @@ pub fn archives() -> Fragment {
         "operationId": "downloadArchive",
         "summary": "Export several collections",
         "description": "All of one consistent state, as a tar archive: for each collection its records, as far as the \
-                        caller may list them, in `<collection>.jsonl`, and its definition, if the caller may read \
-                        that, in `<collection>.json`. Collections come after those that their relations lead to. Open \
+                        caller may list them, in `<collection>.jsonl`, and before all of them its definition, if the \
+                        caller may read that, in `<collection>.json`. Collections come after those that their relations lead to. Open \
                         to callers with the permission or by the rule that listing each collection takes.",
         "tags": ["Archives"],
         "parameters": [collections],
         "responses": shared::with_problems([(200, answer("The archive.", &[], archive))], &[400, 401, 403, 404, 429, 503]),
     });
+    let paths = [("/api/v1/export", json!({"get": get})), ("/api/v1/import", json!({"post": import_archive()}))];
     Fragment {
-        paths: Object::from_iter([("/api/v1/export".to_owned(), json!({"get": get}))]),
+        paths: paths.into_iter().map(|(path, item)| (path.to_owned(), item)).collect(),
         schemas: Object::new(),
         tags: vec![Tag { name: "Archives".into(), description: "Several collections in one file.".into() }],
     }
+}
+
+fn import_archive() -> Value {
+    let collections = json!({
+        "name": "collections", "in": "query",
+        "description": "The collections whose records are taken in, separated by commas; without it, all of the archive.",
+        "schema": {"type": "string"}, "example": "users",
+    });
+    let definitions = one_of(
+        "definitions",
+        "What is done with the definitions in the archive. `create`, the default, makes the collections that are not \
+         there and leaves others as they are; `apply` makes all of them what the archive says, unless values would be \
+         lost; `ignore` passes them over.",
+        json!({"type": "string", "enum": ["create", "apply", "ignore"], "default": "create"}),
+    );
+    let mode = one_of(
+        "mode",
+        "What is done with a record whose id is in use: `create`, the default, rejects it, `upsert` replaces it.",
+        shapes::reference("ImportMode"),
+    );
+    let dry_run = flag(
+        "dryRun",
+        "Whether nothing is written. Records of collections that are not there yet are passed over, and others are checked \
+         by the definitions that the server has.",
+    );
+    let body = json!({"application/x-tar": {"schema": {
+        "type": "string", "format": "binary",
+        "description": "A tar archive: first definitions (`<collection>.json`), then records (`<collection>.jsonl`).",
+    }}});
+    let counts = json!({"collection": "users", "processed": 3, "imported": 3, "rejectedCount": 0});
+    let example = json!({
+        "processed": 3, "imported": 3, "rejectedCount": 0, "rejected": [], "complete": true, "collections": [counts],
+    });
+    let content = json!({
+        "application/json": {"schema": shapes::reference("ImportReport"), "example": example},
+        Format::Jsonl.media_type(): text(PROGRESS, Some(format!("{example}\n"))),
+    });
+    json!({
+        "operationId": "uploadArchive",
+        "summary": "Import several collections",
+        "description": "Takes in what an export gave out, of any length, as it comes. Definitions are carried out first, all \
+                        of them or none, for callers who may create, update and delete collections. Then records are \
+                        imported file by file, open to callers with the permission or by the rule that creating each takes. \
+                        A record that names one which comes later waits for it, in at most 64 MiB of memory; records that \
+                        name each other in a circle are written without that first, for callers who may update all \
+                        records of the collection.",
+        "tags": ["Archives"],
+        "parameters": [mode, definitions, collections, dry_run, progress()],
+        "requestBody": {"required": true, "content": body},
+        "responses": shared::with_problems(
+            [(200, answer("What came of it.", &[], content)), (400, cut())],
+            &[401, 403, 404, 408, 409, 413, 415, 422, 429, 503],
+        ),
+    })
+}
+
+fn progress() -> Value {
+    flag("progress", "Whether to answer at once and tell after each commit how far the import is, in JSON lines.")
+}
+
+fn cut() -> Value {
+    shared::problem_of(
+        Code::BadRequest,
+        "The body ended early or is not of its format, or a parameter is not valid. What was committed before stays; \
+         `report` says how far that is.",
+        "the body ended early",
+    )
 }
 
 fn one_of(name: &str, description: &str, schema: Value) -> Value {

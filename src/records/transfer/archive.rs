@@ -1,11 +1,11 @@
-//! Several collections in one tar archive, all of one state: for each a `<collection>.json` with its definition, as far
-//! as the caller may read it, and a `<collection>.jsonl` with the records that the caller may list.
+//! Several collections in one tar archive, all of one state: first for each a `<collection>.json` with its definition, as
+//! far as the caller may read it, then a `<collection>.jsonl` with the records that the caller may list.
 //!
 //! Collections come after those that their relations lead to, as far as there is such an order. An entry of an archive
 //! says its size before its content, so records are gone through twice: the state does not change in between.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     ops::ControlFlow,
     sync::Arc,
 };
@@ -16,12 +16,12 @@ use jiff::Timestamp;
 
 use super::{
     export::{Export, Progress},
+    order::after_targets,
     parameters::Parameters,
 };
 use crate::{
     access::Action,
-    collections::{Catalog, Check, Collection, system::COLLECTIONS},
-    kernel::FieldError,
+    collections::{Catalog, Check, Collection, Field, sync::as_input, system::COLLECTIONS},
     records::{Caller, RecordError, RecordService, service::find},
     store::StoreError,
 };
@@ -63,29 +63,29 @@ impl RecordService {
         parameters: &[(String, String)],
     ) -> Result<impl Stream<Item = Result<Bytes, RecordError>> + Send + use<>, RecordError> {
         let mut parameters = Parameters::read(parameters, &["collections"]);
-        let wanted = parameters.take("collections");
-        if wanted.is_some_and(|names| names.split(',').any(|name| name.trim().is_empty())) {
-            parameters.errors.push(FieldError::new("collections", "format", "must be names with commas between them"));
-        }
+        let wanted = parameters.collections();
         parameters.check()?;
         let (snapshot, catalog) = self.catalogs.current()?;
         let now = self.clock.now();
-        let chosen = match wanted {
+        let chosen = match &wanted {
             None => catalog.sorted(),
-            Some(names) => names.split(',').map(|name| find(&catalog, name.trim())).collect::<Result<_, _>>()?,
+            Some(names) => names.iter().map(|name| find(&catalog, name)).collect::<Result<_, _>>()?,
         };
-        let mut entries = VecDeque::new();
+        let (mut definitions, mut records) = (VecDeque::new(), VecDeque::new());
         for collection in in_order(&catalog, &chosen) {
             let export = match Export::whole(&self.store, &snapshot, &catalog, collection, caller, now) {
                 Err(RecordError::Forbidden(_)) if wanted.is_none() => continue,
                 export => export?,
             };
-            if caller.principal.may(COLLECTIONS, Action::Read) {
-                let json = serde_json::to_vec_pretty(&collection.def).map_err(StoreError::corrupt)?;
-                entries.push_back(Entry::Definition { name: collection.def.name.clone(), json });
-            }
-            entries.push_back(Entry::Records(Arc::new(export)));
+            definitions.push_back(collection);
+            records.push_back(Entry::Records(Arc::new(export)));
         }
+        // Views have no records of their own.
+        definitions.extend(wanted.is_none().then(|| catalog.views()).into_iter().flatten());
+        let defines = caller.principal.may(COLLECTIONS, Action::Read);
+        let defined = definitions.into_iter().filter_map(|own| catalog.defined(&own.def.name).filter(|_| defines));
+        let mut entries = defined.map(Entry::definition).collect::<Result<VecDeque<_>, _>>()?;
+        entries.append(&mut records);
         let archive = Archive { entries, open: None, ended: false, now };
         Ok(stream::try_unfold(archive, |mut archive| async move {
             Ok(archive.next().await?.map(|chunk| (Bytes::from(chunk), archive)))
@@ -95,26 +95,29 @@ impl RecordService {
 
 /// The collections, each once, after those that their relations lead to; of a circle, some come before.
 fn in_order<'c>(catalog: &'c Catalog, chosen: &[&'c Arc<Collection>]) -> Vec<&'c Arc<Collection>> {
-    let wanted: HashSet<u32> = chosen.iter().map(|collection| collection.number()).collect();
-    let (mut entered, mut ordered) = (HashSet::new(), Vec::new());
-    // A collection stands on the stack once to go to its targets, and once, marked, to be put behind them.
-    let mut stack: Vec<_> = chosen.iter().rev().map(|collection| (*collection, false)).collect();
-    while let Some((collection, left)) = stack.pop() {
-        if left {
-            ordered.push(collection);
-            continue;
-        }
-        if !wanted.contains(&collection.number()) || !entered.insert(collection.number()) {
-            continue;
-        }
-        stack.push((collection, true));
-        for field in &collection.fields {
-            if let Check::Relation { collection: target, .. } = &field.check {
-                stack.extend(catalog.by_name(target).map(|target| (target, false)));
-            }
-        }
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    for (place, collection) in chosen.iter().enumerate() {
+        places.entry(collection.own_number()).or_insert(place);
     }
-    ordered
+    let place_of = |name: &String| places.get(&catalog.by_name(name)?.own_number()).copied();
+    let targets = |place: usize| {
+        let fields = chosen.get(place).into_iter().flat_map(|collection| &collection.fields);
+        let relation = |field: &Field| match &field.check {
+            Check::Relation { collection, .. } => place_of(collection),
+            _ => None,
+        };
+        fields.filter_map(relation).collect()
+    };
+    let first = |place: &usize| chosen.get(*place).filter(|own| places.get(&own.own_number()) == Some(place));
+    let order = after_targets(chosen.len(), targets);
+    order.iter().filter_map(first).copied().collect()
+}
+
+impl Entry {
+    fn definition(collection: &Arc<Collection>) -> Result<Self, StoreError> {
+        let json = serde_json::to_vec_pretty(&as_input(&collection.def)).map_err(StoreError::corrupt)?;
+        Ok(Self::Definition { name: collection.def.name.clone(), json })
+    }
 }
 
 impl Archive {

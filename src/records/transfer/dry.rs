@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hash, RandomState},
 };
 
 use crate::{
@@ -31,13 +31,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn digest(&self, bytes: &[u8]) -> Digest {
+    fn digest(&self, what: impl Hash + Copy) -> Digest {
         let [high, low] = &self.keys;
-        (u128::from(high.hash_one(bytes)) << 64) | u128::from(low.hash_one(bytes))
+        (u128::from(high.hash_one(what)) << 64) | u128::from(low.hash_one(what))
     }
 
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.ids.contains(&self.digest(id.as_bytes()))
+    pub(super) fn has(&self, collection: u32, id: &str) -> bool {
+        self.ids.contains(&self.digest((collection, id)))
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -45,9 +45,9 @@ impl Seen {
     }
 
     /// Takes out the relations that lead to records of the import.
-    pub(super) fn settle(&self, collection: &Collection, prepared: &mut Prepared) {
-        let own = Some(collection.number());
-        prepared.targets.retain(|target| target.collection != own || !self.has(&target.id));
+    pub(super) fn settle(&self, prepared: &mut Prepared) {
+        let seen = |collection: Option<u32>, id: &str| collection.is_some_and(|collection| self.has(collection, id));
+        prepared.targets.retain(|target| !seen(target.collection, &target.id));
     }
 
     /// The unique values that another record of the import has.
@@ -58,7 +58,7 @@ impl Seen {
         prepared: &Prepared,
         errors: &mut Vec<FieldError>,
     ) {
-        let id = self.digest(id.as_bytes());
+        let id = self.digest((collection.number(), id));
         for (name, key) in unique_entries(collection, prepared) {
             let other = self.entries.get(&self.digest(key)).is_some_and(|owner| *owner != id);
             let pointer = pointer_to(name);
@@ -70,7 +70,7 @@ impl Seen {
     }
 
     pub(super) fn remember(&mut self, collection: &Collection, id: &str, given: bool, prepared: &Prepared) {
-        let own = self.digest(id.as_bytes());
+        let own = self.digest((collection.number(), id));
         // No other record can name an id that is made up here, and a real run would make up another.
         if given {
             self.ids.insert(own);

@@ -2,6 +2,7 @@
 
 use super::{dry::REMEMBERED_MAX, split::Broken};
 use crate::{
+    collections::CollectionError,
     kernel::{Code, DomainError, FieldError},
     records::RecordError,
 };
@@ -18,6 +19,12 @@ pub enum TransferError {
     /// The stream is not of its format.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// The archive is none, or has what it cannot have.
+    #[error("{0}")]
+    Archive(String),
+    /// The definitions of an archive could not be carried out.
+    #[error(transparent)]
+    Schema(#[from] CollectionError),
     /// A dry run met more than it can remember.
     #[error("a dry run remembers at most {REMEMBERED_MAX} ids and unique values; check the rest by itself")]
     TooMany,
@@ -29,7 +36,8 @@ pub enum TransferError {
 impl DomainError for TransferError {
     fn code(&self) -> Code {
         match self {
-            Self::Cut => Code::BadRequest,
+            Self::Cut | Self::Archive(_) => Code::BadRequest,
+            Self::Schema(error) => error.code(),
             Self::Idle => Code::Timeout,
             Self::Broken(_) => Code::InvalidJson,
             Self::TooMany => Code::BodyTooLarge,
@@ -38,10 +46,18 @@ impl DomainError for TransferError {
     }
 
     fn field_errors(&self) -> &[FieldError] {
-        if let Self::Record(error) = self { error.field_errors() } else { &[] }
+        match self {
+            Self::Record(error) => error.field_errors(),
+            Self::Schema(error) => error.field_errors(),
+            _ => &[],
+        }
     }
 
     fn retry_after_seconds(&self) -> Option<u32> {
-        if let Self::Record(error) = self { error.retry_after_seconds() } else { None }
+        match self {
+            Self::Record(error) => error.retry_after_seconds(),
+            Self::Schema(error) => error.retry_after_seconds(),
+            _ => None,
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     access::Action,
+    collections::sync::Step,
     records::{Caller, RecordError, RecordService, authorize::open, service::find_written},
 };
 
@@ -48,13 +49,10 @@ pub struct ImportOptions {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportReport {
-    /// How many records were looked at.
-    pub processed: u64,
-    /// How many of them were written; in a dry run, would have been.
-    pub imported: u64,
-    /// How many were not.
-    pub rejected_count: u64,
-    /// Those that were not, and why: the first ones, or in a report of progress those since the report before.
+    /// How many records there were.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Those that were not written, and why: the first ones, or in a report of progress those since the report before.
     pub rejected: Vec<Rejected>,
     /// Whether nothing was written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -65,6 +63,43 @@ pub struct ImportReport {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Ended>,
+    /// How many there were of each collection, when an archive was taken in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub collections: Vec<CollectionReport>,
+    /// What was done with collections, when an archive had definitions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// How many records an import had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// How many were looked at.
+    pub processed: u64,
+    /// How many of them were written; in a dry run, would have been.
+    pub imported: u64,
+    /// How many were not.
+    pub rejected_count: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, imported: u64, rejected: u64) {
+        self.processed += imported + rejected;
+        self.imported += imported;
+        self.rejected_count += rejected;
+    }
+}
+
+/// How many records an archive had of one collection.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectionReport {
+    /// The collection.
+    pub collection: String,
+    /// How many records there were.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// Why an import went no further, as the last report of progress says it.
@@ -80,7 +115,7 @@ pub struct Ended {
 pub struct Import {
     records: Arc<RecordService>,
     caller: Caller,
-    collection: String,
+    pub(super) collection: String,
     options: ImportOptions,
     body: BoxStream<'static, io::Result<Bytes>>,
     splitter: Splitter,
@@ -88,13 +123,13 @@ pub struct Import {
     input: Bytes,
     body_ended: bool,
     seen: Option<Arc<Mutex<Seen>>>,
-    totals: ImportReport,
+    counts: Counts,
     end: Option<Result<(), TransferError>>,
 }
 
 impl std::fmt::Debug for Import {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Import").field("options", &self.options).field("totals", &self.totals).finish_non_exhaustive()
+        f.debug_struct("Import").field("options", &self.options).field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
@@ -122,66 +157,43 @@ impl Import {
             input: Bytes::new(),
             body_ended: false,
             seen: options.dry_run.then(Arc::default),
-            totals: ImportReport { dry_run: options.dry_run, ..ImportReport::default() },
+            counts: Counts::default(),
             options,
             end: None,
         })
     }
 
-    /// Takes in one chunk. Answers how far the import is then, with what the chunk's records were rejected for; `None`
-    /// when it has ended.
-    pub async fn step(&mut self) -> Option<ImportReport> {
+    /// Lets a dry run remember what others remember.
+    pub(super) fn sharing(self, seen: Option<Arc<Mutex<Seen>>>) -> Self {
+        Self { seen, ..self }
+    }
+
+    /// Takes in one chunk. Answers its records and what came of them; `None` when the import has ended.
+    pub(super) async fn chunk(&mut self) -> Option<(Vec<Piece>, Written)> {
         if self.end.is_some() {
             return None;
         }
         let (pieces, end) = self.fill().await;
         self.end = end;
-        let mut rejected = Vec::new();
+        let mut written = Written::default();
         if !pieces.is_empty() {
             let target = Target {
                 caller: &self.caller,
                 collection: &self.collection,
                 options: &self.options,
                 seen: self.seen.as_ref(),
-                begun: self.totals.processed > 0,
+                begun: self.counts.processed > 0,
             };
             match self.records.write_chunk(&target, &pieces).await {
-                Ok(written) => rejected = self.count(pieces.len(), written),
+                Ok(done) => written = done,
                 Err(error) => self.end = Some(Err(error.into())),
             }
         }
         if self.seen.as_ref().is_some_and(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).is_full()) {
             self.end = Some(Err(TransferError::TooMany));
         }
-        let complete = self.end.as_ref().map(Result::is_ok);
-        Some(ImportReport { rejected, complete, ..self.totals.clone() })
-    }
-
-    fn count(&mut self, processed: usize, written: Written) -> Vec<Rejected> {
-        self.totals.processed += processed as u64;
-        self.totals.imported += written.imported;
-        self.totals.rejected_count += written.rejected.len() as u64;
-        written.rejected
-    }
-
-    /// Why the import has ended early, if it has: once.
-    pub fn take_error(&mut self) -> Option<TransferError> {
-        if !matches!(self.end, Some(Err(_))) {
-            return None;
-        }
-        self.end.replace(Ok(()))?.err()
-    }
-
-    /// Takes in everything. Answers what came of it, and why it ended early if it did.
-    pub async fn run(mut self) -> (ImportReport, Option<TransferError>) {
-        let mut listed = Vec::new();
-        let mut report = self.totals.clone();
-        while let Some(mut progress) = self.step().await {
-            let room = REJECTED_LISTED_MAX.saturating_sub(listed.len());
-            listed.extend(std::mem::take(&mut progress.rejected).into_iter().take(room));
-            report = progress;
-        }
-        (ImportReport { rejected: listed, ..report }, self.take_error())
+        self.counts.add(written.imported, written.rejected.len() as u64);
+        Some((pieces, written))
     }
 
     /// The next records, as many as a chunk has, and how the stream ended if it did.
@@ -205,5 +217,46 @@ impl Import {
             }
         }
         (pieces, None)
+    }
+}
+
+/// What takes in many records, step by step.
+pub trait Steps: Send + 'static {
+    /// Takes in some. Answers how far that is, with what was rejected in this step; `None` when everything is done.
+    fn step(&mut self) -> impl Future<Output = Option<ImportReport>> + Send;
+
+    /// Why it has ended early, if it has: once.
+    fn take_error(&mut self) -> Option<TransferError>;
+
+    /// Takes in everything. Answers what came of it, and why it ended early if it did.
+    fn run(mut self) -> impl Future<Output = (ImportReport, Option<TransferError>)> + Send
+    where
+        Self: Sized,
+    {
+        async move {
+            let (mut listed, mut report) = (Vec::new(), ImportReport::default());
+            while let Some(mut progress) = self.step().await {
+                let room = REJECTED_LISTED_MAX.saturating_sub(listed.len());
+                listed.extend(std::mem::take(&mut progress.rejected).into_iter().take(room));
+                report = progress;
+            }
+            (ImportReport { rejected: listed, ..report }, self.take_error())
+        }
+    }
+}
+
+impl Steps for Import {
+    async fn step(&mut self) -> Option<ImportReport> {
+        let (_, Written { rejected, .. }) = self.chunk().await?;
+        let (counts, dry_run) = (self.counts, self.options.dry_run);
+        let complete = self.end.as_ref().map(Result::is_ok);
+        Some(ImportReport { counts, rejected, dry_run, complete, ..ImportReport::default() })
+    }
+
+    fn take_error(&mut self) -> Option<TransferError> {
+        if !matches!(self.end, Some(Err(_))) {
+            return None;
+        }
+        self.end.replace(Ok(()))?.err()
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of imports and exports, with every fault in them.
 
-use super::{Format, ImportMode};
+use super::{Definitions, Format, ImportMode};
 use crate::{kernel::FieldError, records::RecordError};
 
 /// Parameters by name, each at most once.
@@ -41,6 +41,25 @@ impl<'a> Parameters<'a> {
             _ => None,
         };
         self.parsed("mode", "must be create or upsert", mode).unwrap_or_default()
+    }
+
+    pub(super) fn definitions(&mut self) -> Definitions {
+        let definitions = |value: &str| match value {
+            "create" => Some(Definitions::Create),
+            "apply" => Some(Definitions::Apply),
+            "ignore" => Some(Definitions::Ignore),
+            _ => None,
+        };
+        self.parsed("definitions", "must be create, apply or ignore", definitions).unwrap_or_default()
+    }
+
+    /// The collections that are named, if any are.
+    pub(super) fn collections(&mut self) -> Option<Vec<&'a str>> {
+        let names: Vec<_> = self.take("collections")?.split(',').map(str::trim).collect();
+        if names.iter().any(|name| name.is_empty()) {
+            self.errors.push(FieldError::new("collections", "format", "must be names with commas between them"));
+        }
+        Some(names)
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {

@@ -46,6 +46,9 @@ pub enum ImportMode {
 /// A record that was not imported.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rejected {
+    /// Its collection, when an archive was taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
     /// The number of its line, or of the element of an array, from 1.
     pub line: u64,
     /// Why, for people.
@@ -63,7 +66,7 @@ impl Rejected {
             true => error.to_string(),
             false => errors.iter().map(named).collect::<Vec<_>>().join("; "),
         };
-        Self { line, reason, errors }
+        Self { collection: None, line, reason, errors }
     }
 }
 
@@ -245,10 +248,10 @@ impl Lines<'_> {
         let old = if given { write::stored(tx, self.collection, &line.id)? } else { None };
         match old {
             Some(old) if self.mode == ImportMode::Upsert => line.prepared = self.replacement(tx, &mut line, old)?,
-            None if self.mode == ImportMode::Upsert || !given || !seen.has(&line.id) => {}
+            None if self.mode == ImportMode::Upsert || !given || !seen.has(self.collection.number(), &line.id) => {}
             _ => return Err(RecordError::IdInUse(line.id)),
         }
-        seen.settle(self.collection, &mut line.prepared);
+        seen.settle(&mut line.prepared);
         let mut errors = Vec::new();
         write::check_targets(tx, &line.prepared, &mut errors)?;
         write::check_unique(tx, self.collection, &line.id, &line.prepared, &mut errors)?;

@@ -18,6 +18,7 @@ mod rules;
 mod text;
 mod transfer;
 mod transfer_archive;
+mod transfer_archive_import;
 mod transfer_formats;
 mod transfer_streams;
 mod upsert;

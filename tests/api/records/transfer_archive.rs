@@ -57,14 +57,15 @@ async fn an_archive_holds_what_exports_give_out() {
     assert!(answer.header("content-disposition").contains("export.tar"));
     answer.clone().lacks(&["s3cret"]);
     assert_eq!(answer.body.len() % 512, 0, "an archive is made of blocks");
-    let wanted = ["writers.json", "writers.jsonl", "books.json", "books.jsonl", "notes.json", "notes.jsonl"];
-    assert_eq!(names(&answer), wanted, "each after those it points at");
+    let wanted = ["writers.json", "books.json", "notes.json", "writers.jsonl", "books.jsonl", "notes.jsonl"];
+    assert_eq!(names(&answer), wanted, "definitions first, and each after those it points at");
     let files: BTreeMap<_, _> = files(&answer).into_iter().collect();
     for name in ["writers", "books", "notes"] {
         let export = admin.get(&format!("/api/v1/collections/{name}/export")).await.expect(200);
         assert_eq!(files[&format!("{name}.jsonl")], export.text(), "{name}");
         let def: Value = serde_json::from_str(&files[&format!("{name}.json")]).unwrap();
         assert_eq!(def["name"], name);
+        assert_eq!(def.get("number"), None, "a definition is what a client would send");
     }
     assert!(files["books.jsonl"].len() > 600_000, "it has several chunks");
     let all = names(&admin.get(ARCHIVE).await.expect(200));

@@ -100,7 +100,7 @@ async fn whole() -> Value {
             }},
             "/api/v1/users": {"get": {"tags": ["auth"], "operationId": "listUsers", "responses": ok}},
         },
-        "components": {"schemas": {"UserCreate": login}},
+        "components": {"schemas": {"UserCreate": login, "Step": {"type": "object"}}},
     });
     let raised = raise(&static_part.to_string(), &["/api/v1/auth/login"]).unwrap();
     let catalog = catalog().await;
