@@ -195,7 +195,7 @@ impl Parts<'_> {
     }
 
     /// All routes, with those of the API that are the listener's `own`.
-    fn routes(&self, own: Route) -> anyhow::Result<Route> {
+    fn routes(&self, own: Route) -> anyhow::Result<impl Endpoint<Output = poem::Response> + use<>> {
         let (api, spec) = self.api(own);
         let document = LiveDocument::new(
             Arc::clone(&self.catalogs),
@@ -208,13 +208,14 @@ impl Parts<'_> {
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
         let gated = Gate::new(api, authenticate, limiter, &PUBLIC);
         let open = docs::mount(health::mount(Route::new(), &self.health));
-        Ok(setup::mount(openapi::mount(open, &document)).nest(BASE, gated))
+        let routes = setup::mount(openapi::mount(open, &document)).nest(BASE, gated);
+        Ok(openapi::tell_methods(routes.map_to_response(), &document))
     }
 
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
         let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock))
             .with_streams(records::api::takes_stream);
-        Ok(Pipeline::new(self.routes(Route::new())?.map_to_response(), options).boxed())
+        Ok(Pipeline::new(self.routes(Route::new())?, options).boxed())
     }
 
     /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
@@ -226,6 +227,6 @@ impl Parts<'_> {
             PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock)).with_streams(records::api::takes_stream);
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
         let own = records::api::mount_operator(Route::new(), &self.records);
-        Ok(Pipeline::new(self.routes(own)?.data(session).map_to_response(), options).boxed())
+        Ok(Pipeline::new(self.routes(own)?.data(session), options).boxed())
     }
 }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use poem::{
-    Request, Response, Route, endpoint, get,
+    Endpoint, EndpointExt as _, Request, Response, Route, endpoint, get,
     http::{HeaderValue, StatusCode, header},
 };
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     collections::Catalogs,
     http::{
-        ApiError, at,
+        Allow, ApiError, at,
         openapi::{self, Fragment},
     },
     records,
@@ -41,6 +41,8 @@ struct Made {
     epoch: u64,
     json: Bytes,
     etag: HeaderValue,
+    /// The methods of each path.
+    methods: Vec<(Box<str>, HeaderValue)>,
 }
 
 impl LiveDocument {
@@ -70,9 +72,19 @@ impl LiveDocument {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);
         let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest));
         let etag = HeaderValue::try_from(tag).map_err(StoreError::corrupt)?;
-        let made = Arc::new(Made { epoch: catalog.epoch, json: json.into(), etag });
+        let methods = methods(&document);
+        let made = Arc::new(Made { epoch: catalog.epoch, json: json.into(), etag, methods });
         self.current.store(Some(Arc::clone(&made)));
         Ok(made)
+    }
+
+    /// The methods that a path knows. What is not in the document is a page, to be read.
+    fn methods_of(&self, path: &str) -> HeaderValue {
+        let wildcards = |template: &str| template.matches('{').count();
+        let made = self.current().ok();
+        let paths = made.iter().flat_map(|made| &made.methods).filter(|(template, _)| is_of(template, path));
+        let found = paths.min_by_key(|(template, _)| wildcards(template));
+        found.map_or(HeaderValue::from_static("GET, HEAD"), |(_, methods)| methods.clone())
     }
 
     fn answer(&self, request: &Request) -> Result<Response, ApiError> {
@@ -84,6 +96,51 @@ impl LiveDocument {
             false => response.content_type("application/json").body(made.json.clone()),
         })
     }
+}
+
+/// Whether a path is one of a template's, whose parameters stand in braces.
+fn is_of(template: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+fn methods(document: &Value) -> Vec<(Box<str>, HeaderValue)> {
+    let paths = document.get("paths").and_then(Value::as_object);
+    let known = |item: &Value| {
+        let has = |method: &&str| item.get(method.to_ascii_lowercase()).is_some();
+        let read = item.get("get").map(|_| "HEAD");
+        let methods: Vec<_> = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(has).chain(read).collect();
+        HeaderValue::try_from(methods.join(", ")).ok()
+    };
+    paths.into_iter().flatten().filter_map(|(path, item)| Some((path.as_str().into(), known(item)?))).collect()
+}
+
+/// Tells whoever uses a method that a path does not know which ones it knows
+/// ([RFC 9110, 15.5.6](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6)).
+pub fn tell_methods<E: Endpoint<Output = Response> + 'static>(
+    endpoint: E,
+    document: &Arc<LiveDocument>,
+) -> impl Endpoint<Output = Response> + 'static + use<E> {
+    let document = Arc::clone(document);
+    endpoint.around(move |inner, request| {
+        let document = Arc::clone(&document);
+        async move {
+            let uri = request.uri().clone();
+            let mut answer = inner.call(request).await;
+            if let Err(error) = &mut answer
+                && error.status() == StatusCode::METHOD_NOT_ALLOWED
+            {
+                error.set_data(Allow(document.methods_of(uri.path())));
+            }
+            answer
+        }
+    })
 }
 
 /// Adds the document's route.

@@ -98,11 +98,12 @@ pub(super) fn too_large(limit: usize) -> ApiError {
 /// # Errors
 /// 400 when the query is not form-encoded.
 pub fn query_parameters(request: &Request) -> Result<Vec<(String, String)>, ApiError> {
-    match request.uri().query() {
-        None => Ok(Vec::new()),
-        Some(query) => serde_urlencoded::from_str(query)
-            .map_err(|_| ApiError::new(Code::BadRequest, "the query is not form-encoded")),
+    let Some(query) = request.uri().query() else { return Ok(Vec::new()) };
+    // What follows would put replacement characters in the place of bytes that are no text.
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err(ApiError::new(Code::BadRequest, "the query is not UTF-8"));
     }
+    serde_urlencoded::from_str(query).map_err(|_| ApiError::new(Code::BadRequest, "the query is not form-encoded"))
 }
 
 /// An answer whose body is JSON text already.

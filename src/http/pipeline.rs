@@ -40,6 +40,10 @@ pub struct RequestId(pub Arc<str>);
 #[derive(Clone, Copy, Debug)]
 struct Template(&'static str);
 
+/// The methods that a path knows, for the answer to another one.
+#[derive(Clone, Debug)]
+pub struct Allow(pub HeaderValue);
+
 /// Names the route in the log by its template, so that the log holds no ids.
 pub fn at<E: Endpoint + 'static>(template: &'static str, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
     endpoint.map_to_response().around(move |inner, request| async move {
@@ -210,6 +214,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
     fn problem(&self, mut error: poem::Error, asked: &Asked) -> Response {
         let (template, tag) = (error.data::<Template>().copied(), error.data::<UserTag>().cloned());
         let verdict = error.data::<Verdict>().copied();
+        let allow = error.data::<Allow>().cloned();
         if error.is_from_response() {
             return error.into_response();
         }
@@ -227,6 +232,9 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         }
         if let Some(verdict) = verdict {
             verdict.write(response.headers_mut());
+        }
+        if let Some(Allow(methods)) = allow {
+            response.headers_mut().insert(header::ALLOW, methods);
         }
         response
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod aggregate;
+mod bad_input;
 mod batch;
 mod bulk;
 mod cached;
