@@ -28,6 +28,8 @@ use crate::{
 
 /// The most records and entries that a list looks at on an async thread.
 const INLINE_EXAMINED_MAX: u64 = 2_048;
+/// The most records that it looks up there for expansions.
+const INLINE_LOOKED_UP_MAX: u64 = 256;
 
 /// A list that is ready to run.
 pub(super) struct Listing {
@@ -106,8 +108,9 @@ impl Listing {
     /// The page, if it is found by looking at a few records only.
     pub(super) fn run_inline(&self, snapshot: &Snapshot, plan: &Plan) -> Option<Result<Page, RecordError>> {
         let bounded = plan.residual == Expr::Constant(true) || (plan.fixed > 0 && is_local(&plan.residual));
-        let short =
-            plan.ordered && plan.within.is_none() && !self.query.total && bounded && self.query.shape.expand.is_empty();
+        let looked_up = self.query.shape.looked_up().map(|each| each * self.query.limit as u64);
+        let few = looked_up.is_some_and(|count| count <= INLINE_LOOKED_UP_MAX);
+        let short = plan.ordered && plan.within.is_none() && !self.query.total && bounded && few;
         let limits = Limits { examined_max: INLINE_EXAMINED_MAX.min(self.limits.examined_max), ..self.limits };
         if !short {
             return None;

@@ -4,11 +4,16 @@ use std::{cell::Cell, ops::ControlFlow, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{RecordError, related::Related, sight::Mask, view::View};
+use super::{
+    RecordError,
+    related::Related,
+    sight::Mask,
+    view::{View, is_local},
+};
 use crate::{
     collections::{
         Collection, Slot, Slots,
-        catalog::{FIRST_FIELD, SYSTEM_FIELDS},
+        catalog::{FIRST_FIELD, ID, SYSTEM_FIELDS},
         rewrite,
     },
     expr::{Expr, Hop},
@@ -72,6 +77,20 @@ impl Shape {
     pub(super) fn whole(mask: Mask) -> Self {
         Self { fields: None, mask, expand: Vec::new() }
     }
+
+    /// Whether every field is shown, of every record.
+    fn shows_all(&self) -> bool {
+        self.fields.is_none() && self.mask.veiled.is_empty()
+    }
+
+    /// How many records are looked up for each that is shown; `None` when that depends on the records.
+    pub(super) fn looked_up(&self) -> Option<u64> {
+        self.expand.iter().try_fold(0, |sum, expansion| {
+            let Hop { back, many, guard, .. } = &expansion.hop;
+            let steady = !back && !many && guard.as_ref().is_none_or(|guard| is_local(guard));
+            steady.then_some(sum + 1 + expansion.shape.looked_up()?)
+        })
+    }
 }
 
 /// The JSON text of a record for a client: without what the caller does not see, with the wanted fields only, in the
@@ -82,7 +101,7 @@ pub(super) fn show(
     shape: &Shape,
     light: Light<'_>,
 ) -> Result<Vec<u8>, RecordError> {
-    if shape.expand.is_empty() && shape.fields.is_none() && shape.mask.veiled.is_empty() && !collection.def.rewriting {
+    if shape.expand.is_empty() && shape.shows_all() && !collection.def.rewriting {
         return Ok(record);
     }
     let mut out = Vec::with_capacity(record.len());
@@ -98,7 +117,11 @@ fn write(
     out: &mut Vec<u8>,
 ) -> Result<(), RecordError> {
     let rewritten = if collection.def.rewriting { rewrite(collection, record)? } else { None };
-    let slots = Slots::read(collection, rewritten.as_deref().unwrap_or(record))?;
+    let record = rewritten.as_deref().unwrap_or(record);
+    if shape.shows_all() {
+        return write_all(collection, record, shape, light, out);
+    }
+    let slots = Slots::read(collection, record)?;
     let view = View::of(collection, &slots, light.related, light.now);
     let count = SYSTEM_FIELDS.len() + collection.fields.len();
     let start = out.len();
@@ -121,17 +144,48 @@ fn write(
         out.extend_from_slice(slots.get(slot).or_else(default).unwrap_or("null").as_bytes());
     }
     if !shape.expand.is_empty() {
-        out.extend_from_slice(if out.len() > start + 1 { b",\"expand\":{" } else { b"\"expand\":{" });
-        for (index, expansion) in shape.expand.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.push(b'"');
-            out.extend_from_slice(expansion.name.as_bytes());
-            out.extend_from_slice(b"\":");
-            expand(&view, expansion, light, out)?;
+        if out.len() > start + 1 {
+            out.push(b',');
         }
-        out.push(b'}');
+        write_expansions(&view, shape, light, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// A record of which everything is shown, as it is stored, with the records that it leads to.
+fn write_all(
+    collection: &Collection,
+    record: &[u8],
+    shape: &Shape,
+    light: Light<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    if shape.expand.is_empty() {
+        out.extend_from_slice(record);
+        return Ok(());
+    }
+    let forward = shape.expand.iter().filter(|expansion| !expansion.hop.back).map(|expansion| expansion.hop.slot);
+    let wanted: Vec<_> = forward.chain([ID]).collect();
+    let slots = Slots::read_some(collection, record, Some(&wanted))?;
+    let view = View::of(collection, &slots, light.related, light.now);
+    out.extend_from_slice(record.strip_suffix(b"}").unwrap_or(record));
+    out.push(b',');
+    write_expansions(&view, shape, light, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_expansions(view: &View<'_>, shape: &Shape, light: Light<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    out.extend_from_slice(b"\"expand\":{");
+    for (index, expansion) in shape.expand.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        out.extend_from_slice(expansion.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        expand(view, expansion, light, out)?;
     }
     out.push(b'}');
     Ok(())

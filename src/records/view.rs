@@ -88,8 +88,10 @@ impl<'a> View<'a> {
         let Some(target) = self.related.collection(hop.to) else { return };
         for id in self.targets(self.record, hop, target) {
             let Some(record) = self.related.record(target, &id) else { continue };
-            let Ok(slots) = Slots::read(target, &record) else { continue };
-            let seen = |guard: &std::sync::Arc<Expr>| guard.eval(&View::of(target, &slots, self.related, self.now));
+            let seen = |guard: &std::sync::Arc<Expr>| {
+                let slots = Slots::read(target, &record);
+                slots.is_ok_and(|slots| guard.eval(&View::of(target, &slots, self.related, self.now)))
+            };
             if hop.guard.as_ref().is_none_or(seen) && visit(&record).is_break() {
                 return;
             }
