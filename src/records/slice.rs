@@ -29,8 +29,10 @@ const TALLIES_MAX: u64 = 4_096;
 const ROWS_MAX: usize = 20_000;
 /// The longest text of the values of one record.
 const ROW_BYTES_MAX: usize = 128;
-/// The most changes that bring a slice up to date; beyond, the range is read anew.
+/// The most changes that bring a slice up to date; beyond, the range is read anew. A tally of many takes more.
 const CHANGES_MAX: u64 = 256;
+/// How many entries of an index are counted in the time that a change of the log is looked at.
+const ENTRIES_PER_CHANGE: u64 = 16;
 /// What a row takes besides its texts.
 const ROW_OVERHEAD: usize = 56;
 
@@ -213,7 +215,7 @@ impl<'r> Range<'r> {
 
     /// A tally at the seq of a later snapshot; nothing when too much changed.
     fn recount(&self, tally: Tally, snapshot: &Snapshot) -> Result<Option<u64>, RecordError> {
-        if snapshot.seq() - tally.seq > CHANGES_MAX {
+        if snapshot.seq() - tally.seq > CHANGES_MAX.max(tally.count / ENTRIES_PER_CHANGE) {
             return Ok(None);
         }
         let mut count = tally.count;
