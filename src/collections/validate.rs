@@ -86,8 +86,9 @@ pub(super) fn check(
     if errors.is_empty() {
         let draft = Collection::draft(def.clone(), fields.clone());
         check_indexes(&draft, indexes, &wanted, &mut errors);
-        check_rules(&Drafted { catalog, draft: &draft }, &mut errors);
-        check_views(&Drafted { catalog, draft: &draft }, views, &mut errors);
+        let after = drafted(catalog, &draft);
+        check_rules(catalog, &after, &draft, &mut errors);
+        check_views(catalog, &after, &draft, views, &mut errors);
     }
     if errors.is_empty() { Ok((fields, wanted)) } else { Err(CollectionError::Invalid(errors)) }
 }
@@ -276,57 +277,56 @@ fn describe(field: &FieldDef) -> String {
     if field.kind == "text" { "text (use string with max up to 4096)".into() } else { field.kind.clone() }
 }
 
-/// The collections as they would be with a draft in the place of the collection of its number.
-#[derive(Debug)]
-struct Drafted<'a> {
-    catalog: &'a Catalog,
-    draft: &'a Collection,
+/// The collections as they would be with a draft in the place of the collection of its number, under its new name if it
+/// gets one.
+fn drafted(before: &Catalog, draft: &Collection) -> Catalog {
+    let old = before.by_number(draft.number()).map_or(draft.def.name.as_str(), |stored| &stored.def.name);
+    let moved = HashMap::from([(old, draft.def.name.as_str())]);
+    let all = before.all_defined().into_iter().filter(|other| other.number() != draft.number());
+    let followed = all.map(|other| Arc::new(rename::named(&rename::follow(&other.def, &moved))));
+    Catalog::draft(before.epoch, followed.chain([Arc::new(draft.clone())]).collect())
 }
 
-impl Schemas for Drafted<'_> {
-    fn named(&self, name: &str) -> Option<&Collection> {
-        if name == self.draft.def.name {
-            return Some(self.draft);
-        }
-        // Relations still say the old name of a collection that gets a new one.
-        self.catalog.by_name(name).map(|found| if found.number() == self.draft.number() { self.draft } else { found })
-    }
-}
-
-/// Every rule of the draft compiles, and every rule of another collection that led to it still does.
-fn check_rules(schemas: &Drafted<'_>, errors: &mut Vec<FieldError>) {
-    let draft = schemas.draft;
+/// Every rule of the draft compiles, and every rule of another collection that compiled still does.
+fn check_rules(before: &Catalog, after: &Catalog, draft: &Collection, errors: &mut Vec<FieldError>) {
     for (pointer, source) in rules_of(&draft.def) {
-        if let Err(error) = expr::compile(source, &RecordScope::rule(draft, schemas)) {
+        if let Err(error) = expr::compile(source, &RecordScope::rule(draft, after)) {
             errors.push(FieldError::new(pointer, "invalid", error));
         }
     }
-    for other in schemas.catalog.sorted().into_iter().filter(|other| other.number() != draft.number()) {
+    for other in before.sorted().into_iter().filter(|other| other.number() != draft.number()) {
+        let Some(other_after) = after.by_number(other.number()) else { continue };
         for (pointer, source) in rules_of(&other.def) {
-            let before = expr::compile(source, &RecordScope::rule(other, schemas.catalog));
-            let after = expr::compile(source, &RecordScope::rule(other, schemas));
-            if let (Ok(_), Err(error)) = (before, after) {
+            let held = expr::compile(source, &RecordScope::rule(other, before)).is_ok();
+            let holds = expr::compile(source, &RecordScope::rule(other_after, after));
+            if let Err(error) = holds.map_err(|error| error.to_string())
+                && held
+            {
                 let detail = format!("the rule {pointer} of {} would not hold any more: {error}", other.def.name);
-                errors.push(FieldError::at("fields", "in_use", detail));
+                errors.push(FieldError::at(changed_part(before, draft), "in_use", detail));
             }
         }
     }
 }
 
-/// Every view that holds now would hold with the draft, under its new name if it gets one.
-fn check_views(schemas: &Drafted<'_>, views: &dyn CheckView, errors: &mut Vec<FieldError>) {
-    let Drafted { catalog, draft } = schemas;
-    let old = catalog.by_number(draft.number()).map_or(draft.def.name.as_str(), |stored| &stored.def.name);
-    let moved = HashMap::from([(old, draft.def.name.as_str())]);
-    let all = catalog.all_defined().into_iter().filter(|other| other.number() != draft.number());
-    let followed = all.map(|other| Arc::new(rename::named(&rename::follow(&other.def, &moved))));
-    let after = followed.chain([Arc::new((*draft).clone())]).collect();
-    for (name, FieldError { pointer, detail, .. }) in
-        broken_views(catalog, &Catalog::draft(catalog.epoch, after), views)
-    {
+/// Every view that holds now would hold afterwards.
+fn check_views(
+    before: &Catalog,
+    after: &Catalog,
+    draft: &Collection,
+    views: &dyn CheckView,
+    errors: &mut Vec<FieldError>,
+) {
+    for (name, FieldError { pointer, detail, .. }) in broken_views(before, after, views) {
         let detail = format!("the view {name} would not hold any more: {pointer}: {detail}");
-        errors.push(FieldError::at("fields", "in_use", detail));
+        errors.push(FieldError::at(changed_part(before, draft), "in_use", detail));
     }
+}
+
+/// What others must have named, if they do not hold any more: the name, if there is a new one, else a field.
+fn changed_part(before: &Catalog, draft: &Collection) -> &'static str {
+    let renamed = before.by_number(draft.number()).is_some_and(|stored| stored.def.name != draft.def.name);
+    if renamed { "name" } else { "fields" }
 }
 
 /// The views that hold, and would not as they and all else will be, each with its first fault.

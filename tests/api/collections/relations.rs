@@ -68,3 +68,30 @@ async fn a_collection_that_others_point_at_stays() {
     admin.delete("/api/v1/collections/authors").await.expect(204);
     assert_eq!(names(&admin).await, ["users"], "a relation to itself keeps nothing");
 }
+
+/// A rule that leads back names the collection: it would open nothing, or nothing as its author meant, under another name.
+#[tokio::test]
+async fn a_name_that_rules_and_views_lead_back_by_stays_unless_they_change_as_well() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    posts_by_authors(&app).await;
+    let back = |name: &str| json!({"list": format!("any({name}_via_author.id) = \"one\"")});
+    admin.patch("/api/v1/collections/authors", json!({"rules": back("posts")})).await.ok(200);
+    let rename = admin.patch("/api/v1/collections/posts", json!({"name": "articles"})).await;
+    let refused = rename.invalid(&[("/name", "in_use")]);
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("/rules/list of authors"), "{refused}");
+    // Its own rules lead back to itself by the new name.
+    let own = json!({"name": "writers", "rules": {"list": "any(authors_via_mentor.id) = \"bob\""}});
+    admin.patch("/api/v1/collections/authors", own).await.invalid(&[("/rules/list", "invalid")]);
+    // All at once it can be done.
+    let author = json!({"name": "author", "type": "relation", "collection": "authors", "onDelete": "setNull"});
+    let mentor = json!({"name": "mentor", "type": "relation", "collection": "authors"});
+    let whole = json!({"collections": [
+        {"name": "articles", "renamedFrom": "posts", "fields": [author]},
+        {"name": "authors", "fields": [mentor], "rules": back("articles")},
+    ]});
+    admin.post("/api/v1/schema/apply", whole).await.ok(200);
+    let ann = app.user("ann", &["user"]).await;
+    let seen = ann.get("/api/v1/collections/authors/records").await.ok(200);
+    assert_eq!(seen["items"][0]["id"], "ann");
+}

@@ -170,7 +170,7 @@ async fn a_change_beneath_is_refused_when_a_view_would_break() {
     // The words of a filter do not follow a new name, as the words of a rule do not.
     let writers = json!({"from": "users", "filter": "any(posts_via_author, published = true)", "fields": []});
     app.collection(json!({"name": "writers", "view": writers})).await;
-    let problem = admin.patch(&path, json!({"name": "articles"})).await.invalid(&[("/fields", "in_use")]);
+    let problem = admin.patch(&path, json!({"name": "articles"})).await.invalid(&[("/name", "in_use")]);
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("writers"), "{problem}");
     let problem = admin.delete(&path).await.problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("writers"), "{problem}");
