@@ -171,3 +171,22 @@ async fn an_older_file_is_migrated_once_and_a_newer_one_refused() {
     assert!(matches!(error, OpenError::Newer { found: 2, known: 1 }));
     assert!(error.to_string().contains("install that version or restore an older backup"));
 }
+
+#[tokio::test]
+async fn an_operation_that_grows_too_large_is_refused_and_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let before = seqs(&store);
+    let many = store.write::<(), StoreError, _>(|tx| {
+        (0..250_001).try_for_each(|n| tx.put(NOTES, &*format!("n{n:06}"), &Raw(b"x".to_vec())).map(drop))
+    });
+    assert!(matches!(many.await, Err(StoreError::TooLarge("250,000 entries"))));
+    let long = Raw(vec![b'x'; 4 << 20]);
+    let large = store.write::<(), StoreError, _>(move |tx| {
+        (0..64).try_for_each(|n| tx.put(NOTES, &*format!("l{n:02}"), &long).map(drop))
+    });
+    assert!(matches!(large.await, Err(StoreError::TooLarge("256 MiB"))));
+    assert_eq!((note(&store, "n000000"), note(&store, "l00"), seqs(&store)), (None, None, before));
+    store.write(|tx| put_note(tx, "fine", "y")).await.unwrap();
+    assert_eq!(note(&store, "fine"), Some(b"y".to_vec()), "others go on");
+}

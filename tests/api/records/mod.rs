@@ -4,6 +4,7 @@ mod access;
 mod aggregate;
 mod bad_input;
 mod batch;
+mod bounds;
 mod bulk;
 mod cached;
 mod cursor;
