@@ -182,7 +182,7 @@ fn import_archive() -> Value {
         "description": "Takes in what an export gave out, of any length, as it comes. Definitions are carried out first, all \
                         of them or none, for callers who may create, update and delete collections. Then records are \
                         imported file by file, open to callers with the permission or by the rule that creating each takes. \
-                        A record that names one which comes later waits for it, in at most 64 MiB of memory; records that \
+                        A record that names one which comes later waits for it, in at most 128 MiB of memory; records that \
                         name each other in a circle are written without that first, for callers who may update all \
                         records of the collection.",
         "tags": ["Archives"],

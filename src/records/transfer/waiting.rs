@@ -10,8 +10,14 @@ use serde_json::{Map, Value};
 
 use super::{order::after_targets, split::Piece, write::Rejected};
 
-/// The most bytes of records that wait; others are rejected at once.
-const WAITING_BYTES_MAX: usize = 64 << 20;
+/// The most memory of records that wait; others are rejected at once.
+const WAITING_BYTES_MAX: usize = 128 << 20;
+/// What a record that waits takes besides its text: why it does, and what is made of it to find an order.
+const WAITER_BYTES: usize = 1 << 10;
+
+/// What is said of those that might have been written later.
+const FULL: &str =
+    "; too many records wait for others to keep this one too: import the archive once more, when they are there";
 
 /// Where a relation leads.
 #[derive(Clone, Debug)]
@@ -49,21 +55,25 @@ impl Waiting {
         if !rejected.is_empty() {
             by_number.extend(pieces.iter().map(|piece| (piece.number, piece)));
         }
-        for rejected in rejected {
+        for mut rejected in rejected {
             match by_number.get(&rejected.line).filter(|_| names_missing(&rejected)) {
-                Some(piece) if self.bytes + piece.text.len() <= WAITING_BYTES_MAX => {
+                Some(piece) if self.bytes + piece.text.len() + WAITER_BYTES <= WAITING_BYTES_MAX => {
                     // A copy, for the text may be a small part of a large piece of the body.
                     let piece = Piece { text: piece.text.to_vec().into(), ..Piece::clone(piece) };
                     self.push(Waiter { collection: collection.to_owned(), piece, rejected });
                 }
-                _ => refused.push(rejected),
+                Some(_) => {
+                    rejected.reason.push_str(FULL);
+                    refused.push(rejected);
+                }
+                None => refused.push(rejected),
             }
         }
         refused
     }
 
     fn push(&mut self, waiter: Waiter) {
-        self.bytes += waiter.piece.text.len();
+        self.bytes += waiter.piece.text.len() + WAITER_BYTES;
         self.all.push(waiter);
     }
 
