@@ -14,6 +14,7 @@ use super::{
     plan::{self, Path, Plan},
     query::Query,
     related::Reach,
+    semijoin::{Narrowed, Semijoin},
     service::{Limits, Page},
     show::{Budget, Light, show},
     slice::Slices,
@@ -41,6 +42,8 @@ pub(super) struct Listing {
     pub(super) now: Timestamp,
     pub(super) limits: Limits,
     pub(super) counted: Counted,
+    /// The filter as it is planned, where that differs.
+    pub(super) narrowed: Option<Narrowed>,
 }
 
 /// The most totals that are remembered.
@@ -70,8 +73,18 @@ pub(super) struct TotalKey {
 }
 
 impl Listing {
+    /// Finds out what conditions behind relations say about the records' own fields.
+    pub(super) fn narrow(&mut self, snapshot: &Snapshot) {
+        self.narrowed =
+            Semijoin { snapshot, catalog: &self.catalog, now: self.now }.narrow(&self.collection, &self.filter);
+    }
+
+    fn planned(&self) -> &Expr {
+        self.narrowed.as_ref().map_or(&self.filter, |narrowed| &narrowed.filter)
+    }
+
     pub(super) fn plan(&self) -> Plan {
-        plan::plan(&self.collection, &self.known, &self.filter, Some(self.query.order()), self.query.limit)
+        plan::plan(&self.collection, &self.known, self.planned(), Some(self.query.order()), self.query.limit)
     }
 
     pub(super) fn run(&self, snapshot: &Snapshot, plan: &Plan) -> Result<Page, RecordError> {
@@ -80,11 +93,13 @@ impl Listing {
 
     fn run_within(&self, snapshot: &Snapshot, plan: &Plan, limits: Limits) -> Result<Page, RecordError> {
         let (collection, query) = (&*self.collection, &self.query);
-        if self.filter == Expr::Constant(false) {
-            let total = query.total.then_some(0);
-            return Ok(Page { items: Vec::new(), next_cursor: None, page: query.page, total, explain: None });
-        }
         let started = Instant::now();
+        let before = self.narrowed.as_ref().map_or(0, |narrowed| narrowed.examined);
+        if *self.planned() == Expr::Constant(false) {
+            let (total, effort) = (query.total.then_some(0), Effort { examined: before });
+            let explain = query.explain.then(|| explain(collection, plan, effort, started.elapsed()));
+            return Ok(Page { items: Vec::new(), next_cursor: None, page: query.page, total, explain });
+        }
         let (mut found, effort) = self.with(snapshot, plan, limits, |run| {
             let after = query.after.as_ref().map(|after| after.position.as_slice());
             run.page(&query.sort, after, query.offset, query.limit + 1)
@@ -98,6 +113,7 @@ impl Listing {
             None => None,
         };
         let total = if query.total { Some(self.count(snapshot)?) } else { None };
+        let effort = Effort { examined: effort.examined + before };
         let explain = query.explain.then(|| explain(collection, plan, effort, started.elapsed()));
         let related = Reach::new(snapshot, &self.catalog);
         let light = Light { related: &related, budget: &Budget::default(), now: self.now };
@@ -135,7 +151,7 @@ impl Listing {
         }
         // Entries alone are counted many times faster than records are read, however many of them.
         let entries = plan::covering(&self.collection, &self.known, &self.filter, &[], false);
-        let plan = entries.unwrap_or_else(|| plan::plan(&self.collection, &self.known, &self.filter, None, 0));
+        let plan = entries.unwrap_or_else(|| plan::plan(&self.collection, &self.known, self.planned(), None, 0));
         let count = |run: &mut Run<'_>| match self.counted.slices.count(run)? {
             Some(total) => Ok(total),
             None => run.count(),

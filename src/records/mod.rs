@@ -23,6 +23,7 @@ mod plan;
 mod prepare;
 mod query;
 mod related;
+mod semijoin;
 mod service;
 mod show;
 mod sight;

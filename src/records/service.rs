@@ -17,7 +17,7 @@ use super::{
     show::{Budget, Light, Shape, show},
     sight::CallerSight,
     statistics::Statistics,
-    view::View,
+    view::{View, is_local},
     write::{self, Context},
     writing::{self, Changing, Creation},
 };
@@ -227,7 +227,16 @@ impl RecordService {
         };
         let (limits, counted) = (self.limits, self.counted.clone());
         let known = self.statistics.of(&snapshot, &collection);
-        let listing = Listing { known, catalog, collection, filter, query, now, limits, counted };
+        let mut listing = Listing { known, catalog, collection, filter, query, now, limits, counted, narrowed: None };
+        if !is_local(&listing.filter) {
+            return self
+                .store
+                .scan(move |_| {
+                    listing.narrow(&snapshot);
+                    listing.run(&snapshot, &listing.plan())
+                })
+                .await;
+        }
         // A page that an index serves in order is short work; anything else may be long and leaves the async thread.
         let plan = listing.plan();
         if let Some(done) = listing.run_inline(&snapshot, &plan) {

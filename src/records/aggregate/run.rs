@@ -14,6 +14,7 @@ use crate::{
         execute::{Effort, Run},
         plan::{self, Path, Plan, SortTerm},
         related::{Reach, Related as _},
+        semijoin::Semijoin,
         service::Limits,
         statistics::Known,
         view::View,
@@ -58,7 +59,13 @@ impl Aggregation {
         if let Some(plan) = self.covering(&wanted) {
             return self.visit_entries(snapshot, &plan, &wanted, groups);
         }
-        let plan = plan::plan(&self.collection, &self.known, &self.filter, None, 0);
+        let narrowed =
+            Semijoin { snapshot, catalog: &self.catalog, now: self.now }.narrow(&self.collection, &self.filter);
+        let filter = narrowed.as_ref().map_or(&self.filter, |narrowed| &narrowed.filter);
+        if *filter == Expr::Constant(false) {
+            return Ok(());
+        }
+        let plan = plan::plan(&self.collection, &self.known, filter, None, 0);
         // Where nothing but the number is asked for, a record need not be read; the fields are those to index.
         let sort: Vec<SortTerm> = wanted.iter().map(|slot| (*slot, Direction::Ascending)).collect();
         let related = Reach::new(snapshot, &self.catalog);

@@ -17,6 +17,7 @@ mod paths;
 mod plan;
 mod relations;
 mod rules;
+mod semijoin;
 mod text;
 mod transfer;
 mod transfer_archive;

@@ -1,0 +1,145 @@
+//! What a condition behind a relation says about the relation itself: of `author.name = "Ann"`, which ids `author` may have, so
+//! that the relation's index finds the records.
+//!
+//! The condition stays in the filter. What is added only narrows where records are looked for, never which are found, and where
+//! there are many such ids, or finding them is much work, nothing is added.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+
+use super::{
+    RecordError,
+    execute::{Effort, Run},
+    plan,
+    related::Reach,
+    statistics::Known,
+};
+use crate::{
+    collections::{Catalog, Collection},
+    expr::{CompareOp, Expr, Field, Function, Hop, Kind, LIST_ITEMS_MAX, Root, Term},
+    kernel::Scalar,
+    store::Snapshot,
+};
+
+/// The most records and entries that are looked at to find the ids of one relation.
+const EXAMINED_MAX: u64 = 2_048;
+
+/// Where ids are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Semijoin<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) catalog: &'a Catalog,
+    pub(super) now: Timestamp,
+}
+
+/// A filter that says more about the record's own fields.
+#[derive(Clone, Debug)]
+pub(super) struct Narrowed {
+    pub(super) filter: Expr,
+    /// How many records and entries were looked at for it.
+    pub(super) examined: u64,
+}
+
+impl Semijoin<'_> {
+    /// The filter with what its conditions behind relations say about these; `None` when they say nothing of use.
+    pub(super) fn narrow(&self, collection: &Collection, filter: &Expr) -> Option<Narrowed> {
+        let conditions =
+            if let Expr::All(conditions) = filter { conditions.as_slice() } else { std::slice::from_ref(filter) };
+        let mut examined = 0;
+        let mut added: Vec<_> =
+            conditions.iter().filter_map(|condition| self.of_relation(collection, condition, &mut examined)).collect();
+        if added.is_empty() {
+            return None;
+        }
+        added.push(filter.clone());
+        Some(Narrowed { filter: Expr::all(added), examined })
+    }
+
+    /// What a condition behind a relation says of the relation.
+    fn of_relation(&self, collection: &Collection, condition: &Expr, examined: &mut u64) -> Option<Expr> {
+        let (hop, there) = behind(condition)?;
+        let target = self.catalog.by_number(hop.to).filter(|target| !target.def.rewriting)?;
+        let mut ids = self.ids(target, there, examined)?;
+        ids.sort_unstable();
+        let relation = Field {
+            root: Root::Record,
+            via: Vec::new(),
+            slot: hop.slot,
+            kind: Kind::Str,
+            many: false,
+            name: collection.slot_name(hop.slot).to_owned(),
+            rest: Vec::new(),
+        };
+        let list = ids.into_iter().map(Scalar::Str).collect::<Vec<_>>();
+        Some(match list.is_empty() {
+            true => Expr::Constant(false),
+            false => Expr::In { item: Term::Field(relation), list: Term::List(list) },
+        })
+    }
+
+    /// The ids of the records that satisfy a condition, if they are few and found soon.
+    fn ids(&self, target: &Collection, condition: Expr, examined: &mut u64) -> Option<Vec<String>> {
+        let narrowed = self.narrow(target, &condition);
+        *examined += narrowed.as_ref().map_or(0, |narrowed| narrowed.examined);
+        let condition = narrowed.map_or(condition, |narrowed| narrowed.filter);
+        if condition == Expr::Constant(false) {
+            return Some(Vec::new());
+        }
+        let plan = plan::plan(target, &Known::default(), &condition, None, LIST_ITEMS_MAX);
+        let related = Reach::new(self.snapshot, self.catalog);
+        let mut run = Run {
+            snapshot: self.snapshot,
+            collection: target,
+            plan: &plan,
+            related: &related,
+            now: self.now,
+            sort: &[],
+            examined_max: EXAMINED_MAX,
+            effort: Effort::default(),
+        };
+        let mut ids = Vec::new();
+        let done = run.matching(None, &mut |id, _| -> Result<_, RecordError> {
+            ids.push(id.to_owned());
+            Ok(if ids.len() > LIST_ITEMS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        *examined += run.effort.examined;
+        (done.is_ok() && ids.len() <= LIST_ITEMS_MAX).then_some(ids)
+    }
+}
+
+/// The first step of a condition that only holds where its relation leads to a record, and the condition on that record.
+fn behind(condition: &Expr) -> Option<(&Hop, Expr)> {
+    match condition {
+        Expr::Compare { left: Term::Field(field), op, right: right @ Term::Literal(value) }
+            if *op != CompareOp::Ne && !value.is_null() =>
+        {
+            let (hop, field) = step(field)?;
+            Some((hop, Expr::Compare { left: Term::Field(field), op: *op, right: right.clone() }))
+        }
+        Expr::In { item: Term::Field(field), list: list @ Term::List(values) }
+            if !values.iter().any(Scalar::is_null) =>
+        {
+            let (hop, field) = step(field)?;
+            Some((hop, Expr::In { item: Term::Field(field), list: list.clone() }))
+        }
+        Expr::Truth(Term::Field(field)) => {
+            let (hop, field) = step(field)?;
+            Some((hop, Expr::Truth(Term::Field(field))))
+        }
+        Expr::Truth(Term::Call { function: Function::StartsWith, args }) => {
+            let [Term::Field(field), part @ Term::Literal(_)] = args.as_slice() else { return None };
+            let (hop, field) = step(field)?;
+            let args = vec![Term::Field(field), part.clone()];
+            Some((hop, Expr::Truth(Term::Call { function: Function::StartsWith, args })))
+        }
+        _ => None,
+    }
+}
+
+/// The first step of a path that leads forward to at most one record at each step, and the field as that record has it.
+fn step(field: &Field) -> Option<(&Hop, Field)> {
+    let single = field.via.iter().all(|hop| !hop.back && !hop.many);
+    let (hop, rest) = field.via.split_first().filter(|_| single && !field.many && field.root == Root::Record)?;
+    Some((hop, Field { via: rest.to_vec(), ..field.clone() }))
+}
