@@ -1,5 +1,5 @@
-//! What a condition behind a relation says about the relation itself: of `author.name = "Ann"`, which ids `author` may have, so
-//! that the relation's index finds the records.
+//! What a condition behind a relation says about the record itself: of `author.name = "Ann"`, which ids `author` may have, so
+//! that the relation's index finds the records; of `any(comments_via_post.author) = "ann"`, which ids a post may have.
 //!
 //! The condition stays in the filter. What is added only narrows where records are looked for, never which are found, and where
 //! there are many such ids, or finding them is much work, nothing is added.
@@ -16,7 +16,7 @@ use super::{
     statistics::Known,
 };
 use crate::{
-    collections::{Catalog, Collection},
+    collections::{Catalog, Collection, Slot, Slots, catalog::ID},
     expr::{CompareOp, Expr, Field, Function, Hop, Kind, LIST_ITEMS_MAX, Root, Term},
     kernel::Scalar,
     store::Snapshot,
@@ -58,28 +58,29 @@ impl Semijoin<'_> {
 
     /// What a condition behind a relation says of the relation.
     fn of_relation(&self, collection: &Collection, condition: &Expr, examined: &mut u64) -> Option<Expr> {
-        let (hop, there) = behind(condition)?;
+        let (hop, there) = self.behind(condition)?;
         let target = self.catalog.by_number(hop.to).filter(|target| !target.def.rewriting)?;
-        let mut ids = self.ids(target, there, examined)?;
+        let mut ids = self.ids(target, there, if hop.back { hop.slot } else { ID }, examined)?;
         ids.sort_unstable();
+        ids.dedup();
+        let slot = if hop.back { ID } else { hop.slot };
         let relation = Field {
             root: Root::Record,
             via: Vec::new(),
-            slot: hop.slot,
+            slot,
             kind: Kind::Str,
             many: false,
-            name: collection.slot_name(hop.slot).to_owned(),
+            name: collection.slot_name(slot).to_owned(),
             rest: Vec::new(),
         };
-        let list = ids.into_iter().map(Scalar::Str).collect::<Vec<_>>();
-        Some(match list.is_empty() {
+        Some(match ids.is_empty() {
             true => Expr::Constant(false),
-            false => Expr::In { item: Term::Field(relation), list: Term::List(list) },
+            false => Expr::In { item: Term::Field(relation), list: Term::List(ids) },
         })
     }
 
-    /// The ids of the records that satisfy a condition, if they are few and found soon.
-    fn ids(&self, target: &Collection, condition: Expr, examined: &mut u64) -> Option<Vec<String>> {
+    /// The ids at `slot` of the records that satisfy a condition, if they are few and found soon.
+    fn ids(&self, target: &Collection, condition: Expr, slot: Slot, examined: &mut u64) -> Option<Vec<Scalar>> {
         let narrowed = self.narrow(target, &condition);
         *examined += narrowed.as_ref().map_or(0, |narrowed| narrowed.examined);
         let condition = narrowed.map_or(condition, |narrowed| narrowed.filter);
@@ -99,41 +100,56 @@ impl Semijoin<'_> {
             effort: Effort::default(),
         };
         let mut ids = Vec::new();
-        let done = run.matching(None, &mut |id, _| -> Result<_, RecordError> {
-            ids.push(id.to_owned());
+        let done = run.matching(None, &mut |_, record| -> Result<_, RecordError> {
+            let slots = Slots::read_some(target, record, Some(&[slot]))?;
+            ids.extend(slots.scalars(target, slot).into_iter().filter(|id| !id.is_null()));
             Ok(if ids.len() > LIST_ITEMS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
         *examined += run.effort.examined;
         (done.is_ok() && ids.len() <= LIST_ITEMS_MAX).then_some(ids)
     }
-}
 
-/// The first step of a condition that only holds where its relation leads to a record, and the condition on that record.
-fn behind(condition: &Expr) -> Option<(&Hop, Expr)> {
-    match condition {
-        Expr::Compare { left: Term::Field(field), op, right: right @ Term::Literal(value) }
-            if *op != CompareOp::Ne && !value.is_null() =>
-        {
-            let (hop, field) = step(field)?;
-            Some((hop, Expr::Compare { left: Term::Field(field), op: *op, right: right.clone() }))
+    /// The first step of a condition that only holds where its relation leads to a record, and the condition on that record.
+    fn behind<'e>(&self, condition: &'e Expr) -> Option<(&'e Hop, Expr)> {
+        match condition {
+            Expr::Compare { left: Term::Field(field), op, right: right @ Term::Literal(value) }
+                if *op != CompareOp::Ne && !value.is_null() =>
+            {
+                let (hop, field) = step(field)?;
+                Some((hop, Expr::Compare { left: Term::Field(field), op: *op, right: right.clone() }))
+            }
+            Expr::In { item: Term::Field(field), list: list @ Term::List(values) }
+                if !values.iter().any(Scalar::is_null) =>
+            {
+                let (hop, field) = step(field)?;
+                Some((hop, Expr::In { item: Term::Field(field), list: list.clone() }))
+            }
+            // Some value of those behind the steps is this one.
+            Expr::In { item: item @ Term::Literal(value), list: Term::Field(field) } if !value.is_null() => {
+                let (hop, field) = self.step_back(field)?;
+                let (left, right, op) = (Term::Field(field), item.clone(), CompareOp::Eq);
+                Some((hop, Expr::Compare { left, op, right }))
+            }
+            Expr::Truth(Term::Field(field)) => {
+                let (hop, field) = step(field)?;
+                Some((hop, Expr::Truth(Term::Field(field))))
+            }
+            Expr::Truth(Term::Call { function: Function::StartsWith, args }) => {
+                let [Term::Field(field), part @ Term::Literal(_)] = args.as_slice() else { return None };
+                let (hop, field) = step(field)?;
+                let args = vec![Term::Field(field), part.clone()];
+                Some((hop, Expr::Truth(Term::Call { function: Function::StartsWith, args })))
+            }
+            _ => None,
         }
-        Expr::In { item: Term::Field(field), list: list @ Term::List(values) }
-            if !values.iter().any(Scalar::is_null) =>
-        {
-            let (hop, field) = step(field)?;
-            Some((hop, Expr::In { item: Term::Field(field), list: list.clone() }))
-        }
-        Expr::Truth(Term::Field(field)) => {
-            let (hop, field) = step(field)?;
-            Some((hop, Expr::Truth(Term::Field(field))))
-        }
-        Expr::Truth(Term::Call { function: Function::StartsWith, args }) => {
-            let [Term::Field(field), part @ Term::Literal(_)] = args.as_slice() else { return None };
-            let (hop, field) = step(field)?;
-            let args = vec![Term::Field(field), part.clone()];
-            Some((hop, Expr::Truth(Term::Call { function: Function::StartsWith, args })))
-        }
-        _ => None,
+    }
+
+    /// The first step of a path that leads back, and then forward to at most one record and one value.
+    fn step_back<'e>(&self, field: &'e Field) -> Option<(&'e Hop, Field)> {
+        let (hop, rest) = field.via.split_first().filter(|(hop, _)| hop.back && field.root == Root::Record)?;
+        let end = self.catalog.by_number(rest.last().map_or(hop.to, |last| last.to))?;
+        let single = rest.iter().all(|hop| !hop.back && !hop.many) && !end.kind(field.slot).1;
+        single.then(|| (hop, Field { via: rest.to_vec(), many: false, ..field.clone() }))
     }
 }
 
