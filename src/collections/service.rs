@@ -237,7 +237,6 @@ fn plan_update(
     new.updated_at = now;
     if let Some(name) = &input.name {
         new.name.clone_from(name);
-        retarget_own(&mut new, &old.def.name);
     }
     if input.description.is_some() {
         new.description.clone_from(&input.description);
@@ -254,6 +253,7 @@ fn plan_update(
         rename::check_used(&old.def.fields, fields, &renames)?;
         new.fields = stored_fields(fields);
     }
+    retarget_own(&mut new, &old.def.name);
     if let Some(rules) = &input.rules {
         new.rules.clone_from(rules);
     }

@@ -75,8 +75,8 @@ pub(super) struct TotalKey {
 impl Listing {
     /// Finds out what conditions behind relations say about the records' own fields.
     pub(super) fn narrow(&mut self, snapshot: &Snapshot) {
-        self.narrowed =
-            Semijoin { snapshot, catalog: &self.catalog, now: self.now }.narrow(&self.collection, &self.filter);
+        let semijoin = Semijoin::new(snapshot, &self.catalog, self.now, self.query.explain);
+        self.narrowed = semijoin.narrow(&self.collection, &self.filter);
     }
 
     fn planned(&self) -> &Expr {

@@ -4,7 +4,7 @@
 //! The condition stays in the filter. What is added only narrows where records are looked for, never which are found, and where
 //! there are many such ids, or finding them is much work, nothing is added.
 
-use std::ops::ControlFlow;
+use std::{cell::Cell, ops::ControlFlow};
 
 use jiff::Timestamp;
 
@@ -22,15 +22,21 @@ use crate::{
     store::Snapshot,
 };
 
-/// The most records and entries that are looked at to find the ids of one relation.
+/// The most records and entries that are looked at for one condition, and for all of a query.
 const EXAMINED_MAX: u64 = 2_048;
+const EXAMINED_IN_ALL_MAX: u64 = 8_192;
 
 /// Where ids are looked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Semijoin<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) catalog: &'a Catalog,
-    pub(super) now: Timestamp,
+    snapshot: &'a Snapshot,
+    catalog: &'a Catalog,
+    related: Reach<'a, Snapshot>,
+    now: Timestamp,
+    /// Whether the caller is told how much was looked at, which must not depend on what the caller does not see.
+    told: bool,
+    /// How much may still be looked at.
+    left: Cell<u64>,
 }
 
 /// A filter that says more about the record's own fields.
@@ -41,26 +47,39 @@ pub(super) struct Narrowed {
     pub(super) examined: u64,
 }
 
-impl Semijoin<'_> {
+impl<'a> Semijoin<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, catalog: &'a Catalog, now: Timestamp, told: bool) -> Self {
+        let related = Reach::new(snapshot, catalog);
+        Self { snapshot, catalog, related, now, told, left: Cell::new(EXAMINED_IN_ALL_MAX) }
+    }
+
     /// The filter with what its conditions behind relations say about these; `None` when they say nothing of use.
     pub(super) fn narrow(&self, collection: &Collection, filter: &Expr) -> Option<Narrowed> {
         let conditions =
             if let Expr::All(conditions) = filter { conditions.as_slice() } else { std::slice::from_ref(filter) };
-        let mut examined = 0;
+        if conditions.iter().any(names_id) {
+            return None;
+        }
+        let before = self.left.get();
         let mut added: Vec<_> =
-            conditions.iter().filter_map(|condition| self.of_relation(collection, condition, &mut examined)).collect();
+            conditions.iter().filter_map(|condition| self.of_relation(collection, condition)).collect();
         if added.is_empty() {
             return None;
         }
         added.push(filter.clone());
-        Some(Narrowed { filter: Expr::all(added), examined })
+        Some(Narrowed { filter: Expr::all(added), examined: before - self.left.get() })
     }
 
     /// What a condition behind a relation says of the relation.
-    fn of_relation(&self, collection: &Collection, condition: &Expr, examined: &mut u64) -> Option<Expr> {
+    fn of_relation(&self, collection: &Collection, condition: &Expr) -> Option<Expr> {
         let (hop, there) = self.behind(condition)?;
+        let there = match &hop.guard {
+            None => there,
+            Some(_) if self.told => return None,
+            Some(guard) => Expr::all([(**guard).clone(), there]),
+        };
         let target = self.catalog.by_number(hop.to).filter(|target| !target.def.rewriting)?;
-        let mut ids = self.ids(target, there, if hop.back { hop.slot } else { ID }, examined)?;
+        let mut ids = self.ids(target, there, if hop.back { hop.slot } else { ID })?;
         ids.sort_unstable();
         ids.dedup();
         let slot = if hop.back { ID } else { hop.slot };
@@ -80,23 +99,21 @@ impl Semijoin<'_> {
     }
 
     /// The ids at `slot` of the records that satisfy a condition, if they are few and found soon.
-    fn ids(&self, target: &Collection, condition: Expr, slot: Slot, examined: &mut u64) -> Option<Vec<Scalar>> {
-        let narrowed = self.narrow(target, &condition);
-        *examined += narrowed.as_ref().map_or(0, |narrowed| narrowed.examined);
-        let condition = narrowed.map_or(condition, |narrowed| narrowed.filter);
+    fn ids(&self, target: &Collection, condition: Expr, slot: Slot) -> Option<Vec<Scalar>> {
+        let condition = self.narrow(target, &condition).map_or(condition, |narrowed| narrowed.filter);
         if condition == Expr::Constant(false) {
             return Some(Vec::new());
         }
         let plan = plan::plan(target, &Known::default(), &condition, None, LIST_ITEMS_MAX);
-        let related = Reach::new(self.snapshot, self.catalog);
+        let examined_max = EXAMINED_MAX.min(self.left.get());
         let mut run = Run {
             snapshot: self.snapshot,
             collection: target,
             plan: &plan,
-            related: &related,
+            related: &self.related,
             now: self.now,
             sort: &[],
-            examined_max: EXAMINED_MAX,
+            examined_max,
             effort: Effort::default(),
         };
         let mut ids = Vec::new();
@@ -105,7 +122,8 @@ impl Semijoin<'_> {
             ids.extend(slots.scalars(target, slot).into_iter().filter(|id| !id.is_null()));
             Ok(if ids.len() > LIST_ITEMS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
-        *examined += run.effort.examined;
+        let examined = if done.is_ok() { run.effort.examined } else { examined_max };
+        self.left.set(self.left.get().saturating_sub(examined));
         (done.is_ok() && ids.len() <= LIST_ITEMS_MAX).then_some(ids)
     }
 
@@ -148,14 +166,28 @@ impl Semijoin<'_> {
     fn step_back<'e>(&self, field: &'e Field) -> Option<(&'e Hop, Field)> {
         let (hop, rest) = field.via.split_first().filter(|(hop, _)| hop.back && field.root == Root::Record)?;
         let end = self.catalog.by_number(rest.last().map_or(hop.to, |last| last.to))?;
-        let single = rest.iter().all(|hop| !hop.back && !hop.many) && !end.kind(field.slot).1;
+        let (kind, many) = end.kind(field.slot);
+        let single = rest.iter().all(|hop| !hop.back && !hop.many) && !many && kind != Kind::Json;
         single.then(|| (hop, Field { via: rest.to_vec(), many: false, ..field.clone() }))
+    }
+}
+
+/// Whether a condition names the records by their ids, which nothing finds sooner.
+fn names_id(condition: &Expr) -> bool {
+    let is_id = |field: &Field| field.root == Root::Record && field.via.is_empty() && field.slot == ID;
+    match condition {
+        Expr::Compare { left: Term::Field(field), op: CompareOp::Eq, .. }
+        | Expr::In { item: Term::Field(field), .. } => is_id(field),
+        _ => false,
     }
 }
 
 /// The first step of a path that leads forward to at most one record at each step, and the field as that record has it.
 fn step(field: &Field) -> Option<(&Hop, Field)> {
     let single = field.via.iter().all(|hop| !hop.back && !hop.many);
-    let (hop, rest) = field.via.split_first().filter(|_| single && !field.many && field.root == Root::Record)?;
+    let (hop, rest) = field
+        .via
+        .split_first()
+        .filter(|_| single && !field.many && field.kind != Kind::Json && field.root == Root::Record)?;
     Some((hop, Field { via: rest.to_vec(), ..field.clone() }))
 }

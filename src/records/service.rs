@@ -1,6 +1,6 @@
 //! Use cases of records: who may do it, what is written, what is shown.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use jiff::Timestamp;
 
@@ -95,6 +95,8 @@ pub struct Limits {
 pub struct RecordService {
     /// Makes the collections that an archive defines.
     pub(super) collections: CollectionService,
+    /// What all records of archives take that wait for others.
+    pub(super) waiting_bytes: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
@@ -117,6 +119,7 @@ impl RecordService {
     pub fn new(collections: CollectionService, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
         Self {
             collections,
+            waiting_bytes: Arc::default(),
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
             catalogs,

@@ -59,8 +59,7 @@ impl Aggregation {
         if let Some(plan) = self.covering(&wanted) {
             return self.visit_entries(snapshot, &plan, &wanted, groups);
         }
-        let narrowed =
-            Semijoin { snapshot, catalog: &self.catalog, now: self.now }.narrow(&self.collection, &self.filter);
+        let narrowed = Semijoin::new(snapshot, &self.catalog, self.now, false).narrow(&self.collection, &self.filter);
         let filter = narrowed.as_ref().map_or(&self.filter, |narrowed| &narrowed.filter);
         if *filter == Expr::Constant(false) {
             return Ok(());

@@ -75,6 +75,8 @@ pub struct ArchiveImport {
     /// The steps by which definitions were carried out.
     steps: Vec<Step>,
     complete: Option<bool>,
+    /// What was rejected and not told yet.
+    refused: Vec<Rejected>,
     /// Collections that a dry run would make, whose records cannot be checked.
     unmade: Vec<String>,
     error: Option<TransferError>,
@@ -122,38 +124,46 @@ impl ArchiveImport {
             caller,
             archive: Arc::new(tokio::sync::Mutex::new(Unpacker::new(body, options.idle))),
             stage: Stage::Definitions,
-            waiting: Waiting::default(),
+            waiting: Waiting::new(&records.waiting_bytes),
             seen: options.dry_run.then(Arc::default),
             counts: Counts::default(),
             own: Vec::new(),
             steps: Vec::new(),
             complete: None,
+            refused: Vec::new(),
             unmade: Vec::new(),
             error: None,
             options,
         }
     }
 
-    async fn go_on(&mut self) -> Result<(Stage, Vec<Rejected>), TransferError> {
+    async fn go_on(&mut self) -> Result<Stage, TransferError> {
         match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Definitions => Ok((Stage::Next(self.take_definitions().await?), Vec::new())),
-            Stage::Next(open) => Ok((self.open(open).await?, Vec::new())),
+            Stage::Definitions => self.take_definitions().await.map(Stage::Next),
+            Stage::Next(open) => self.open(open).await,
             Stage::Records(import) => self.take_records(import).await,
             Stage::Settling(work) => self.settle(work).await,
-            Stage::End => Ok((Stage::End, Vec::new())),
+            Stage::End => Ok(Stage::End),
         }
     }
 
     /// Reads and carries out the definitions, which come first. Answers the file of records after them.
     async fn take_definitions(&mut self) -> Result<Option<File>, TransferError> {
+        let (_, catalog) = self.records.catalogs.current().map_err(RecordError::from)?;
         let mut archive = self.archive.lock().await;
         let (mut inputs, mut left) = (Vec::new(), DEFINITIONS_BYTES_MAX);
         let next = loop {
             let Some(file) = archive.next_file().await? else { break None };
             let Some(name) = file.name.strip_suffix(".json") else { break Some(file) };
-            if self.options.definitions == Definitions::Ignore {
+            let passed = match self.options.definitions {
+                Definitions::Create => catalog.defined(name).is_some(),
+                Definitions::Apply => false,
+                Definitions::Ignore => true,
+            };
+            if passed {
                 continue;
             }
+            may_define(&self.caller)?;
             let json = archive.whole(&file, left).await?;
             left -= json.len() as u64;
             inputs.push(definition(name, &json)?);
@@ -162,10 +172,6 @@ impl ArchiveImport {
             }
         };
         drop(archive);
-        if self.options.definitions == Definitions::Create {
-            let (_, catalog) = self.records.catalogs.current().map_err(RecordError::from)?;
-            inputs.retain(|input| input.name.as_deref().is_none_or(|name| catalog.defined(name).is_none()));
-        }
         if !inputs.is_empty() {
             self.apply(inputs).await?;
         }
@@ -173,13 +179,6 @@ impl ArchiveImport {
     }
 
     async fn apply(&mut self, collections: Vec<CollectionInput>) -> Result<(), TransferError> {
-        for action in [Action::Create, Action::Update, Action::Delete] {
-            if !self.caller.principal.may(COLLECTIONS, action) {
-                let detail = "the archive has definitions that are not those of the server, which only who may create, \
-                              update and delete collections can take in; leave them out by definitions=ignore";
-                return Err(RecordError::Forbidden(detail.into()).into());
-            }
-        }
         let names: Vec<_> = collections.iter().filter_map(|input| input.name.clone()).collect();
         let plan = if self.options.dry_run {
             self.records.collections.plan_schema(&PlanInput { collections, prune: false }).await
@@ -221,9 +220,10 @@ impl ArchiveImport {
         let options = self.import_options(self.options.mode);
         let body = content(Arc::clone(&self.archive));
         let import = Import::new(&self.records, self.caller.clone(), collection.to_owned(), options, body)?;
-        if !self.own.iter().any(|own| own.collection == collection) {
-            self.own.push(CollectionReport { collection: collection.to_owned(), counts: Counts::default() });
+        if self.own.iter().any(|own| own.collection == collection) {
+            return Err(TransferError::Archive(format!("it has two files of records of \"{collection}\"")));
         }
+        self.own.push(CollectionReport { collection: collection.to_owned(), counts: Counts::default() });
         Ok(Stage::Records(Box::new(import.sharing(self.seen.clone()))))
     }
 
@@ -232,25 +232,35 @@ impl ArchiveImport {
         ImportOptions { format: Format::Jsonl, mode, dry_run, record_bytes_max, idle }
     }
 
-    async fn take_records(&mut self, mut import: Box<Import>) -> Result<(Stage, Vec<Rejected>), TransferError> {
+    async fn take_records(&mut self, mut import: Box<Import>) -> Result<Stage, TransferError> {
         let Some((pieces, Written { imported, rejected })) = import.chunk().await else {
-            return import.take_error().map_or(Ok((Stage::Next(None), Vec::new())), Err);
+            return import.take_error().map_or(Ok(Stage::Next(None)), Err);
         };
         let rejected = self.waiting.keep(&import.collection, &pieces, rejected);
-        let rejected = self.count(&import.collection, imported, rejected);
-        Ok((Stage::Records(import), rejected))
+        self.count(&import.collection, imported, rejected);
+        Ok(Stage::Records(import))
     }
 
     /// Counts what came of records, and says of which collection the rejected are.
-    pub(super) fn count(&mut self, collection: &str, imported: u64, mut rejected: Vec<Rejected>) -> Vec<Rejected> {
+    pub(super) fn count(&mut self, collection: &str, imported: u64, rejected: Vec<Rejected>) {
         let count = rejected.len() as u64;
         self.counts.add(imported, count);
         if let Some(own) = self.own.iter_mut().find(|own| own.collection == collection) {
             own.counts.add(imported, count);
         }
-        rejected.iter_mut().for_each(|rejected| rejected.collection = Some(collection.to_owned()));
-        rejected
+        let named = |rejected| Rejected { collection: Some(collection.to_owned()), ..rejected };
+        self.refused.extend(rejected.into_iter().map(named));
     }
+}
+
+fn may_define(caller: &Caller) -> Result<(), RecordError> {
+    let may = |action| caller.principal.may(COLLECTIONS, action);
+    if [Action::Create, Action::Update, Action::Delete].into_iter().all(may) {
+        return Ok(());
+    }
+    let detail = "the archive has definitions that are not those of the server, which only who may create, update and delete \
+                  collections can take in; leave them out by definitions=ignore";
+    Err(RecordError::Forbidden(detail.into()))
 }
 
 /// The faults of definitions under the names of their files instead of their places.
@@ -282,18 +292,18 @@ impl Steps for ArchiveImport {
         if self.complete.is_some() {
             return None;
         }
-        let rejected = match self.go_on().await {
-            Ok((stage, rejected)) => {
+        match self.go_on().await {
+            Ok(stage) => {
                 self.complete = matches!(stage, Stage::End).then_some(true);
                 self.stage = stage;
-                rejected
             }
             Err(error) => {
                 self.error = Some(error);
                 self.complete = Some(false);
-                Vec::new()
+                self.refuse_waiting();
             }
-        };
+        }
+        let rejected = std::mem::take(&mut self.refused);
         // What was done by collection is told once, at the end.
         let whole = self.complete.is_some();
         let (steps, collections) = if whole { (self.steps.clone(), self.own.clone()) } else { Default::default() };

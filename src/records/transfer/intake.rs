@@ -26,7 +26,7 @@ use crate::{
 /// The most records of a commit: enough to share its cost, few enough to let other writers in between.
 pub const CHUNK_RECORDS: usize = 2_000;
 /// About the most bytes of a commit's records.
-const CHUNK_BYTES: usize = 1 << 20;
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
 /// The most rejected records that one report lists; all are counted.
 pub const REJECTED_LISTED_MAX: usize = 1_000;
 

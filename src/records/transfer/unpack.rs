@@ -13,6 +13,8 @@ use super::TransferError;
 
 /// What an archive is made of.
 const BLOCK: usize = 512;
+/// The largest file: 8 EiB, what systems can address.
+const SIZE_MAX: u64 = i64::MAX as u64;
 
 /// An archive that is read.
 pub(super) struct Unpacker {
@@ -146,13 +148,19 @@ fn head(block: &[u8; BLOCK]) -> Result<(u64, Option<String>), TransferError> {
         ));
     }
     let size = header.entry_size().map_err(|_| TransferError::Archive("a header tells no size".into()))?;
+    if size > SIZE_MAX {
+        return Err(TransferError::Archive("a header tells a size that no file has".into()));
+    }
+    if header.entry_type().is_gnu_longname() {
+        return Err(TransferError::Archive("a path in it is longer than 100 bytes".into()));
+    }
     if header.entry_type() != tar::EntryType::Regular {
         return Ok((size, None));
     }
     let path = header.path_bytes();
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let name = String::from_utf8_lossy(name).into_owned();
-    Ok((size, Some(name).filter(|name| !name.starts_with('.'))))
+    Ok((size, Some(name).filter(|name| !name.is_empty() && !name.starts_with('.'))))
 }
 
 #[cfg(test)]
@@ -210,6 +218,16 @@ mod tests {
         fn what_is_no_archive_is_refused(bytes in proptest::collection::vec(1..255_u8, 512..2000)) {
             prop_assert!(matches!(read(&bytes, 700), Err(TransferError::Archive(_))));
         }
+    }
+
+    #[test]
+    fn a_size_that_no_file_has_is_refused() {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a.jsonl").unwrap();
+        header.set_size(u64::MAX);
+        header.set_cksum();
+        let bytes = [header.as_bytes().as_slice(), &[0; 1024]].concat();
+        assert!(matches!(read(&bytes, 512), Err(TransferError::Archive(_))));
     }
 
     #[test]

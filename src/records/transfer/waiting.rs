@@ -4,16 +4,24 @@
 //! Records that name each other in a circle can never be written whole one after the other. Those of them that may lack
 //! the relation are written without it, and then given it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use serde_json::{Map, Value};
 
 use super::{order::after_targets, split::Piece, write::Rejected};
 
-/// The most memory of records that wait; others are rejected at once.
+/// The most memory of records that wait, of all archives that come at the same time; others are rejected at once.
 const WAITING_BYTES_MAX: usize = 128 << 20;
 /// What a record that waits takes besides its text: why it does, and what is made of it to find an order.
-const WAITER_BYTES: usize = 1 << 10;
+const WAITER_BYTES: usize = 512;
+/// What each record takes that it names, besides texts.
+const NAMED_BYTES: usize = 512;
 
 /// What is said of those that might have been written later.
 const FULL: &str =
@@ -45,9 +53,31 @@ pub(super) struct Waiter {
 pub(super) struct Waiting {
     all: Vec<Waiter>,
     bytes: usize,
+    /// What those of all archives take.
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.in_all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Waiter {
+    /// About how much memory it takes, with what is made of it to find an order.
+    fn bytes(&self) -> usize {
+        let Rejected { reason, errors, .. } = &self.rejected;
+        let named = errors.iter().map(|error| error.pointer.len() + error.detail.len() + NAMED_BYTES);
+        WAITER_BYTES + 2 * self.piece.text.len() + reason.len() + named.sum::<usize>()
+    }
 }
 
 impl Waiting {
+    /// None; `in_all` counts those of all archives.
+    pub(super) fn new(in_all: &Arc<AtomicUsize>) -> Self {
+        Self { all: Vec::new(), bytes: 0, in_all: Arc::clone(in_all) }
+    }
+
     /// Keeps those of the rejected that may only have come too early; answers the others.
     pub(super) fn keep(&mut self, collection: &str, pieces: &[Piece], rejected: Vec<Rejected>) -> Vec<Rejected> {
         let mut refused = Vec::new();
@@ -55,31 +85,33 @@ impl Waiting {
         if !rejected.is_empty() {
             by_number.extend(pieces.iter().map(|piece| (piece.number, piece)));
         }
-        for mut rejected in rejected {
-            match by_number.get(&rejected.line).filter(|_| names_missing(&rejected)) {
-                Some(piece) if self.bytes + piece.text.len() + WAITER_BYTES <= WAITING_BYTES_MAX => {
-                    // A copy, for the text may be a small part of a large piece of the body.
-                    let piece = Piece { text: piece.text.to_vec().into(), ..Piece::clone(piece) };
-                    self.push(Waiter { collection: collection.to_owned(), piece, rejected });
-                }
-                Some(_) => {
-                    rejected.reason.push_str(FULL);
-                    refused.push(rejected);
-                }
-                None => refused.push(rejected),
+        for rejected in rejected {
+            let Some(piece) = by_number.get(&rejected.line).filter(|_| names_missing(&rejected)) else {
+                refused.push(rejected);
+                continue;
+            };
+            // A copy, for the text may be a small part of a large piece of the body.
+            let piece = Piece { text: piece.text.to_vec().into(), ..Piece::clone(piece) };
+            let mut waiter = Waiter { collection: collection.to_owned(), piece, rejected };
+            if self.in_all.load(Ordering::Relaxed) + waiter.bytes() <= WAITING_BYTES_MAX {
+                self.push(waiter);
+            } else {
+                waiter.rejected.reason.push_str(FULL);
+                refused.push(waiter.rejected);
             }
         }
         refused
     }
 
-    fn push(&mut self, waiter: Waiter) {
-        self.bytes += waiter.piece.text.len() + WAITER_BYTES;
+    pub(super) fn push(&mut self, waiter: Waiter) {
+        self.bytes += waiter.bytes();
+        self.in_all.fetch_add(waiter.bytes(), Ordering::Relaxed);
         self.all.push(waiter);
     }
 
     /// All of them; none waits any more.
     pub(super) fn take(&mut self) -> Vec<Waiter> {
-        self.bytes = 0;
+        self.in_all.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
         std::mem::take(&mut self.all)
     }
 
@@ -87,10 +119,11 @@ impl Waiting {
     pub(super) fn take_in_order(&mut self, ways: Ways<'_>) -> Vec<Waiter> {
         let waiters = self.take();
         let needs = Needs::of_all(&waiters, ways);
-        let order = after_targets(waiters.len(), |place| {
+        let targets = |place: usize| -> Vec<usize> {
             let own = needs.get(place).into_iter().flatten();
             own.flat_map(Needs::all).filter_map(|need| need.target).collect()
-        });
+        };
+        let order = in_levels(after_targets(waiters.len(), targets), targets, &waiters);
         let mut waiters: Vec<_> = waiters.into_iter().map(Some).collect();
         order.into_iter().filter_map(|place| waiters.get_mut(place)?.take()).collect()
     }
@@ -100,7 +133,7 @@ impl Waiting {
     pub(super) fn take_circle(&mut self, ways: Ways<'_>) -> Vec<Loosened> {
         let waiters = self.take();
         let needs = Needs::of_all(&waiters, ways);
-        let order = circle(&needs);
+        let order = circle(&needs, &waiters);
         let mut waiters: Vec<_> = waiters.into_iter().map(Some).collect();
         let mut loosened = Vec::with_capacity(order.len());
         for place in order {
@@ -118,7 +151,7 @@ impl Waiting {
 
 /// The places of those that can be written, if what they may lack is left out, each after those that it cannot be without.
 /// Nothing is written for which what it lacks would never come.
-fn circle(needs: &[Option<Needs>]) -> Vec<usize> {
+fn circle(needs: &[Option<Needs>], waiters: &[Waiter]) -> Vec<usize> {
     let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (place, own) in needs.iter().enumerate() {
         for target in own.iter().flat_map(Needs::all).filter_map(|need| need.target) {
@@ -140,7 +173,20 @@ fn circle(needs: &[Option<Needs>]) -> Vec<usize> {
         written.get_mut(*place).into_iter().for_each(|written| *written = ready && possible);
     }
     spread(&needed_by, &mut written);
-    order.into_iter().filter(|place| written.get(*place) == Some(&true)).collect()
+    let order = order.into_iter().filter(|place| written.get(*place) == Some(&true)).collect();
+    in_levels(order, hard, waiters)
+}
+
+/// An order in which those of one collection stand together, as far as each comes after what it leads to.
+fn in_levels(mut order: Vec<usize>, targets: impl Fn(usize) -> Vec<usize>, waiters: &[Waiter]) -> Vec<usize> {
+    let mut levels = vec![0_usize; waiters.len()];
+    for place in &order {
+        let below = targets(*place).into_iter().filter_map(|target| levels.get(target)).max();
+        let level = below.map_or(1, |below| below + 1);
+        levels.get_mut(*place).into_iter().for_each(|own| *own = level);
+    }
+    order.sort_by_key(|place| (levels.get(*place), waiters.get(*place).map(|waiter| &waiter.collection)));
+    order
 }
 
 /// Takes out those that need one that does not fit, and so on.

@@ -142,3 +142,25 @@ async fn a_large_collection_can_be_asked_by_what_is_behind_a_relation() {
     assert_eq!(count(&user.get(&by("Ann")).await.ok(200)), 3);
     assert_eq!(count(&user.get(&by("Zoe")).await.ok(200)), 0, "whom the caller may not read is not there");
 }
+
+#[tokio::test]
+async fn json_behind_a_relation_is_looked_at_record_by_record() {
+    let app = TestApp::start().await;
+    app.collection(json!({"name": "authors", "fields": [{"name": "meta", "type": "json"}]})).await;
+    let to = |name: &str, to: &str| json!({"name": name, "type": "relation", "collection": to});
+    app.collection(json!({"name": "posts", "fields": [to("author", "authors"), {"name": "n", "type": "integer"}]}))
+        .await;
+    let fields = json!([to("post", "posts"), {"name": "meta", "type": "json"}]);
+    app.collection(json!({"name": "comments", "fields": fields})).await;
+    app.record("authors", json!({"id": "ann", "meta": {"tags": ["x", "y"], "one": "x"}})).await;
+    app.record("posts", json!({"id": "p", "author": "ann"})).await;
+    app.record("comments", json!({"post": "p", "meta": ["x", "y"]})).await;
+    let admin = app.admin().await;
+    let ask = async |filter: &str| {
+        let path = query("/api/v1/collections/posts/records", &[("filter", filter), ("fields", "id")]);
+        admin.get(&path).await.ok(200)["items"].clone()
+    };
+    for filter in ["any(comments_via_post.meta) = 'x'", "author.meta.tags = 'y'", "author.meta.one = 'x'"] {
+        assert_eq!(ask(filter).await, ask(&format!("({filter}) || n = 1")).await, "{filter}");
+    }
+}

@@ -226,6 +226,8 @@ async fn what_is_no_archive_is_refused_and_what_came_whole_stays() {
     let late = [("notes.jsonl", note("a")), ("notes.json", "{}".into())];
     let problem = send(&operator, IMPORT, archive(&late)).await.problem(400, "bad_request");
     assert_eq!(problem["report"]["imported"], 1, "{problem}");
+    let twice = [("x/notes.jsonl", note("d")), ("y/notes.jsonl", note("e"))];
+    assert!(send(&operator, IMPORT, archive(&twice)).await.text().contains("two files"));
     let strange = [("notes.jsonl", note("b")), ("notes.txt", "hello".into())];
     assert!(send(&operator, IMPORT, archive(&strange)).await.text().contains("notes.txt"));
     let whole = archive(&[("notes.jsonl", note("c"))]);
@@ -233,7 +235,7 @@ async fn what_is_no_archive_is_refused_and_what_came_whole_stays() {
     assert_eq!(problem["report"]["imported"], 1, "it may have gone on");
     let empty = send(&operator, IMPORT, archive(&[])).await.ok(200);
     assert_eq!((&empty["processed"], &empty["complete"]), (&json!(0), &json!(true)));
-    assert_eq!(records(&operator, "notes").await.len(), 3);
+    assert_eq!(records(&operator, "notes").await.len(), 4);
 }
 
 #[tokio::test]
@@ -256,4 +258,19 @@ async fn progress_is_told_while_an_archive_comes() {
             .iter()
             .all(|report| report.get("collections").is_none() && report.get("complete").is_none())
     );
+}
+
+#[tokio::test]
+async fn records_that_wait_when_an_archive_breaks_off_are_told() {
+    let app = company().await;
+    let lines = json!({"id": "x", "name": "X", "chief": "y"}).to_string() + "\n";
+    let whole = archive(&[("employees.jsonl", lines)]);
+    let problem = send(&app.operator(), IMPORT, whole[..1024].to_vec()).await.problem(400, "bad_request");
+    let report = &problem["report"];
+    assert_eq!(
+        (&report["processed"], &report["rejectedCount"], &report["complete"]),
+        (&json!(1), &json!(1), &json!(false))
+    );
+    assert_eq!(report["rejected"][0]["errors"][0]["pointer"], "/chief");
+    app.operator().get("/api/v1/collections/employees/records/x").await.problem(404, "not_found");
 }
