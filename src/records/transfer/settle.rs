@@ -98,12 +98,7 @@ impl ArchiveImport {
         while let Some((chunk, rest)) = chunk(left, |own| (&own.waiter.collection, own.waiter.piece.text.len())) {
             let Some(collection) = chunk.first().map(|first| &first.waiter.collection) else { break };
             let pieces: Vec<_> = chunk.iter().map(|loosened| loosened.waiter.piece.clone()).collect();
-            // In a dry run the first half was undone, and has shown what there was to see.
-            let written = match self.options.dry_run {
-                true => Ok((pieces.len() as u64, Vec::new())),
-                false => self.write(collection, &pieces, ImportMode::Upsert).await,
-            };
-            match written {
+            match self.write(collection, &pieces, ImportMode::Upsert).await {
                 Ok((imported, rejected)) => {
                     self.count(collection, imported, rejected.into_iter().map(half).collect());
                 }

@@ -274,3 +274,21 @@ async fn records_that_wait_when_an_archive_breaks_off_are_told() {
     assert_eq!(report["rejected"][0]["errors"][0]["pointer"], "/chief");
     app.operator().get("/api/v1/collections/employees/records/x").await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_dry_run_rejects_what_the_second_half_of_a_circle_would() {
+    let app = TestApp::start().await;
+    let partner = json!({"name": "partner", "type": "relation", "collection": "people", "unique": true});
+    app.collection(json!({"name": "people", "fields": [partner]})).await;
+    let pairs = [("x", "z"), ("y", "z"), ("z", "x")];
+    let lines = pairs.map(|(id, partner)| json!({"id": id, "partner": partner}).to_string() + "\n").concat();
+    for dry_run in ["true", "false"] {
+        let files = archive(&[("people.jsonl", lines.clone())]);
+        let report = send(&app.operator(), &query(IMPORT, &[("dryRun", dry_run)]), files).await.ok(200);
+        assert_eq!((&report["imported"], &report["rejectedCount"]), (&json!(2), &json!(1)), "{report}");
+        let rejected = &report["rejected"][0];
+        assert_eq!((&rejected["line"], &rejected["errors"][0]["code"]), (&json!(2), &json!("unique")));
+    }
+    let people = records(&app.operator(), "people").await;
+    assert_eq!(people.len(), 3, "of the one that was refused the first half is there");
+}
