@@ -24,8 +24,8 @@ const WAITER_BYTES: usize = 512;
 const NAMED_BYTES: usize = 512;
 
 /// What is said of those that might have been written later.
-const FULL: &str =
-    "; too many records wait for others to keep this one too: import the archive once more, when they are there";
+const FULL: &str = "; too many records wait for others to keep this one too: let records that are named come first, or import \
+                    once more when they are there";
 
 /// Where a relation leads.
 #[derive(Clone, Debug)]
