@@ -194,8 +194,8 @@ impl Parts<'_> {
         (records::api::mount(own, &self.records).nest("/", service).map_to_response(), spec)
     }
 
-    /// All routes, with those of the API that are the listener's `own`.
-    fn routes(&self, own: Route) -> anyhow::Result<impl Endpoint<Output = poem::Response> + use<>> {
+    /// All routes, with those of the API that are the listener's `own`, and the document that describes them.
+    fn routes(&self, own: Route) -> anyhow::Result<(Route, Arc<LiveDocument>)> {
         let (api, spec) = self.api(own);
         let document = LiveDocument::new(
             Arc::clone(&self.catalogs),
@@ -208,14 +208,19 @@ impl Parts<'_> {
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
         let gated = Gate::new(api, authenticate, limiter, &PUBLIC);
         let open = docs::mount(health::mount(Route::new(), &self.health));
-        let routes = setup::mount(openapi::mount(open, &document)).nest(BASE, gated);
-        Ok(openapi::tell_methods(routes.map_to_response(), &document))
+        Ok((setup::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
+    }
+
+    fn options(&self, config: &Config, document: Arc<LiveDocument>) -> PipelineOptions {
+        PipelineOptions::new(config, &PUBLIC, Arc::clone(&self.clock))
+            .with_streams(records::api::takes_stream)
+            .with_methods(move |path| document.methods_of(path))
     }
 
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
-        let options = PipelineOptions::new(self.config, &PUBLIC, Arc::clone(&self.clock))
-            .with_streams(records::api::takes_stream);
-        Ok(Pipeline::new(self.routes(Route::new())?, options).boxed())
+        let (routes, document) = self.routes(Route::new())?;
+        let options = self.options(self.config, document);
+        Ok(Pipeline::new(routes.map_to_response(), options).boxed())
     }
 
     /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
@@ -223,10 +228,10 @@ impl Parts<'_> {
         let mut config = self.config.clone();
         config.rate_limit =
             crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
-        let options =
-            PipelineOptions::new(&config, &PUBLIC, Arc::clone(&self.clock)).with_streams(records::api::takes_stream);
         let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
         let own = records::api::mount_operator(Route::new(), &self.records);
-        Ok(Pipeline::new(self.routes(own)?.data(session), options).boxed())
+        let (routes, document) = self.routes(own)?;
+        let options = self.options(&config, document);
+        Ok(Pipeline::new(routes.data(session).map_to_response(), options).boxed())
     }
 }

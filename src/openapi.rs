@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use poem::{
-    Endpoint, EndpointExt as _, Request, Response, Route, endpoint, get,
+    Request, Response, Route, endpoint, get,
     http::{HeaderValue, StatusCode, header},
 };
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     collections::Catalogs,
     http::{
-        Allow, ApiError, at,
+        ApiError, at,
         openapi::{self, Fragment},
     },
     records,
@@ -79,7 +79,8 @@ impl LiveDocument {
     }
 
     /// The methods that a path knows. What is not in the document is a page, to be read.
-    fn methods_of(&self, path: &str) -> HeaderValue {
+    #[must_use]
+    pub fn methods_of(&self, path: &str) -> HeaderValue {
         let wildcards = |template: &str| template.matches('{').count();
         let made = self.current().ok();
         let paths = made.iter().flat_map(|made| &made.methods).filter(|(template, _)| is_of(template, path));
@@ -119,28 +120,6 @@ fn methods(document: &Value) -> Vec<(Box<str>, HeaderValue)> {
         HeaderValue::try_from(methods.join(", ")).ok()
     };
     paths.into_iter().flatten().filter_map(|(path, item)| Some((path.as_str().into(), known(item)?))).collect()
-}
-
-/// Tells whoever uses a method that a path does not know which ones it knows
-/// ([RFC 9110, 15.5.6](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6)).
-pub fn tell_methods<E: Endpoint<Output = Response> + 'static>(
-    endpoint: E,
-    document: &Arc<LiveDocument>,
-) -> impl Endpoint<Output = Response> + 'static + use<E> {
-    let document = Arc::clone(document);
-    endpoint.around(move |inner, request| {
-        let document = Arc::clone(&document);
-        async move {
-            let uri = request.uri().clone();
-            let mut answer = inner.call(request).await;
-            if let Err(error) = &mut answer
-                && error.status() == StatusCode::METHOD_NOT_ALLOWED
-            {
-                error.set_data(Allow(document.methods_of(uri.path())));
-            }
-            answer
-        }
-    })
 }
 
 /// Adds the document's route.

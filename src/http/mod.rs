@@ -13,6 +13,6 @@ pub use body::{
     BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, read_bytes, stream_response,
 };
 pub use gate::{Authenticate, Gate, Session, caller_of, request_id_of};
-pub use pipeline::{Allow, Pipeline, PipelineOptions, RequestId, at};
+pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};
 pub use problem::ApiError;
 pub use rate::{RateLimiter, Verdict};

@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
     Addr, Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,10 +39,6 @@ pub struct RequestId(pub Arc<str>);
 /// The path template of the route that answered.
 #[derive(Clone, Copy, Debug)]
 struct Template(&'static str);
-
-/// The methods that a path knows, for the answer to another one.
-#[derive(Clone, Debug)]
-pub struct Allow(pub HeaderValue);
 
 /// Names the route in the log by its template, so that the log holds no ids.
 pub fn at<E: Endpoint + 'static>(template: &'static str, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
@@ -73,6 +69,8 @@ pub struct PipelineOptions {
     pub sign_in_paths: &'static [&'static str],
     /// Whether a request of this method and path has a body that is read as a stream of any length, in any time.
     pub takes_stream: fn(&Method, &str) -> bool,
+    /// The methods that a path knows, for the answer to another one.
+    pub methods_of: Arc<dyn Fn(&str) -> HeaderValue + Send + Sync>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -95,6 +93,7 @@ impl PipelineOptions {
             sign_in: RateLimiter::per_minute("sign-in", config.rate_limit.sign_in_per_minute).map(Arc::new),
             sign_in_paths,
             takes_stream: |_, _| false,
+            methods_of: Arc::new(|_| HeaderValue::from_static("")),
             clock,
         }
     }
@@ -103,6 +102,12 @@ impl PipelineOptions {
     #[must_use]
     pub fn with_streams(self, takes_stream: fn(&Method, &str) -> bool) -> Self {
         Self { takes_stream, ..self }
+    }
+
+    /// With what tells the methods of a path.
+    #[must_use]
+    pub fn with_methods(self, methods_of: impl Fn(&str) -> HeaderValue + Send + Sync + 'static) -> Self {
+        Self { methods_of: Arc::new(methods_of), ..self }
     }
 }
 
@@ -126,6 +131,7 @@ impl<E> std::fmt::Debug for Pipeline<E> {
 struct Asked {
     started: Instant,
     method: Method,
+    uri: Uri,
     id: Arc<str>,
     origin: Option<HeaderValue>,
     encoding: Option<CompressionAlgo>,
@@ -146,6 +152,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         Asked {
             started: Instant::now(),
             method: request.method().clone(),
+            uri: request.uri().clone(),
             id: self.request_id(request),
             origin: self.cors.allowed(request),
             encoding,
@@ -214,7 +221,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
     fn problem(&self, mut error: poem::Error, asked: &Asked) -> Response {
         let (template, tag) = (error.data::<Template>().copied(), error.data::<UserTag>().cloned());
         let verdict = error.data::<Verdict>().copied();
-        let allow = error.data::<Allow>().cloned();
+        let unknown_method = error.status() == StatusCode::METHOD_NOT_ALLOWED;
         if error.is_from_response() {
             return error.into_response();
         }
@@ -233,8 +240,9 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         if let Some(verdict) = verdict {
             verdict.write(response.headers_mut());
         }
-        if let Some(Allow(methods)) = allow {
-            response.headers_mut().insert(header::ALLOW, methods);
+        if unknown_method {
+            // RFC 9110, 15.5.6
+            response.headers_mut().insert(header::ALLOW, (self.options.methods_of)(asked.uri.path()));
         }
         response
     }

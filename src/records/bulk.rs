@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use super::{
     RecordError, RecordService,
     authorize::{Opening, open},
-    execute::{Effort, Run},
+    execute::Run,
     idempotency::{Answer, Idempotency},
     input::{self, Intent, Members},
     operation::owned,
     plan,
     related::Reach,
+    semijoin::Semijoin,
     service::{Caller, Limits, Shown, find_written},
     statistics::Known,
     view::View,
@@ -158,18 +159,11 @@ impl Search {
         if self.filter == Expr::Constant(false) {
             return Ok(Vec::new());
         }
-        let plan = plan::plan(&self.collection, &self.known, &self.filter, None, 0);
+        let narrowed = Semijoin::new(snapshot, &self.catalog, self.now, false).narrow(&self.collection, &self.filter);
+        let filter = narrowed.as_ref().map_or(&self.filter, |narrowed| &narrowed.filter);
+        let plan = plan::plan(&self.collection, &self.known, filter, None, 0);
         let related = Reach::new(snapshot, &self.catalog);
-        let mut run = Run {
-            snapshot,
-            collection: &self.collection,
-            plan: &plan,
-            related: &related,
-            now: self.now,
-            sort: &[],
-            examined_max: self.limits.examined_max,
-            effort: Effort::default(),
-        };
+        let mut run = Run::new(snapshot, &self.collection, &plan, &related, self.now, self.limits.examined_max);
         let mut ids = Vec::new();
         run.matching(None, &mut |id, _| {
             ids.push(id.to_owned());

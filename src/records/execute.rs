@@ -62,7 +62,19 @@ pub(super) struct Run<'r> {
     pub(super) effort: Effort,
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    /// A run that looks at no more than `examined_max` records.
+    pub(super) fn new(
+        snapshot: &'r Snapshot,
+        collection: &'r Collection,
+        plan: &'r Plan,
+        related: &'r dyn Related,
+        now: Timestamp,
+        examined_max: u64,
+    ) -> Self {
+        Self { snapshot, collection, plan, related, now, sort: &[], examined_max, effort: Effort::default() }
+    }
+
     /// The first `limit` records after a position and `offset` others, in the order of `sort`.
     pub(super) fn page(
         &mut self,

@@ -168,18 +168,9 @@ impl Listing {
         limits: Limits,
         work: impl FnOnce(&mut Run<'_>) -> Result<R, RecordError>,
     ) -> Result<(R, Effort), RecordError> {
-        let examined_max = limits.examined_max;
         let related = Reach::new(snapshot, &self.catalog);
-        let mut run = Run {
-            snapshot,
-            collection: &self.collection,
-            plan,
-            related: &related,
-            now: self.now,
-            sort: &self.query.sort,
-            examined_max,
-            effort: Effort::default(),
-        };
+        let run = Run::new(snapshot, &self.collection, plan, &related, self.now, limits.examined_max);
+        let mut run = Run { sort: &self.query.sort, ..run };
         let result = work(&mut run)?;
         Ok((result, run.effort))
     }

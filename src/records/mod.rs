@@ -51,7 +51,7 @@ pub use query::{LIMIT_DEFAULT, LIMIT_MAX};
 pub use service::{AlsoWrite, Caller, Limits, Page, RecordService, Shown};
 pub use transfer::{
     ArchiveImport, ArchiveOptions, CHUNK_RECORDS, CollectionReport, Counts, Definitions, Ended, Format, Import,
-    ImportMode, ImportOptions, ImportReport, Piece, REJECTED_LISTED_MAX, Rejected, Splitter, Steps, TransferError,
+    ImportMode, ImportOptions, ImportReport, Intake, Piece, REJECTED_LISTED_MAX, Rejected, Splitter, TransferError,
 };
 
 use crate::collections::layout;

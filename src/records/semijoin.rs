@@ -8,13 +8,7 @@ use std::{cell::Cell, ops::ControlFlow};
 
 use jiff::Timestamp;
 
-use super::{
-    RecordError,
-    execute::{Effort, Run},
-    plan,
-    related::Reach,
-    statistics::Known,
-};
+use super::{RecordError, execute::Run, plan, related::Reach, statistics::Known};
 use crate::{
     collections::{Catalog, Collection, Slot, Slots, catalog::ID},
     expr::{CompareOp, Expr, Field, Function, Hop, Kind, LIST_ITEMS_MAX, Root, Term},
@@ -106,16 +100,7 @@ impl<'a> Semijoin<'a> {
         }
         let plan = plan::plan(target, &Known::default(), &condition, None, LIST_ITEMS_MAX);
         let examined_max = EXAMINED_MAX.min(self.left.get());
-        let mut run = Run {
-            snapshot: self.snapshot,
-            collection: target,
-            plan: &plan,
-            related: &self.related,
-            now: self.now,
-            sort: &[],
-            examined_max,
-            effort: Effort::default(),
-        };
+        let mut run = Run::new(self.snapshot, target, &plan, &self.related, self.now, examined_max);
         let mut ids = Vec::new();
         let done = run.matching(None, &mut |_, record| -> Result<_, RecordError> {
             let slots = Slots::read_some(target, record, Some(&[slot]))?;

@@ -85,6 +85,9 @@ impl Shape {
 
     /// How many records are looked up for each that is shown; `None` when that depends on the records.
     pub(super) fn looked_up(&self) -> Option<u64> {
+        if !self.mask.veiled.iter().all(|(_, condition)| is_local(condition)) {
+            return None;
+        }
         self.expand.iter().try_fold(0, |sum, expansion| {
             let Hop { back, many, guard, .. } = &expansion.hop;
             let steady = !back && !many && guard.as_ref().is_none_or(|guard| is_local(guard));
@@ -136,9 +139,7 @@ fn write(
         if out.len() > start + 1 {
             out.push(b',');
         }
-        out.push(b'"');
-        out.extend_from_slice(collection.slot_name(slot).as_bytes());
-        out.extend_from_slice(b"\":");
+        write_name(collection.slot_name(slot), out);
         let default =
             || slot.checked_sub(FIRST_FIELD).and_then(|at| collection.fields.get(at)).map(|f| f.default.as_str());
         out.extend_from_slice(slots.get(slot).or_else(default).unwrap_or("null").as_bytes());
@@ -176,15 +177,19 @@ fn write_all(
     Ok(())
 }
 
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
 fn write_expansions(view: &View<'_>, shape: &Shape, light: Light<'_>, out: &mut Vec<u8>) -> Result<(), RecordError> {
     out.extend_from_slice(b"\"expand\":{");
     for (index, expansion) in shape.expand.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.push(b'"');
-        out.extend_from_slice(expansion.name.as_bytes());
-        out.extend_from_slice(b"\":");
+        write_name(&expansion.name, out);
         expand(view, expansion, light, out)?;
     }
     out.push(b'}');

@@ -11,7 +11,7 @@ use super::{
     asking::Asking,
     related::Reach,
     sight::CallerSight,
-    transfer::{Import, ImportOptions, Steps},
+    transfer::{Import, ImportOptions, Intake},
     view::View,
 };
 use crate::{
@@ -105,7 +105,7 @@ impl World {
         };
         let body = futures_util::stream::iter([Ok(lines.into())]);
         let import = Import::new(&self.records, self.caller.clone(), "things".into(), options, body).unwrap();
-        let (report, error) = Steps::run(import).await;
+        let (report, error) = Intake::run(import).await;
         assert!(report.rejected.is_empty() && error.is_none(), "{report:?} {error:?}");
     }
 

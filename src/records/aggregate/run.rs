@@ -11,7 +11,7 @@ use crate::{
     kernel::Scalar,
     records::{
         RecordError,
-        execute::{Effort, Run},
+        execute::Run,
         plan::{self, Path, Plan, SortTerm},
         related::{Reach, Related as _},
         semijoin::Semijoin,
@@ -68,16 +68,8 @@ impl Aggregation {
         // Where nothing but the number is asked for, a record need not be read; the fields are those to index.
         let sort: Vec<SortTerm> = wanted.iter().map(|slot| (*slot, Direction::Ascending)).collect();
         let related = Reach::new(snapshot, &self.catalog);
-        let mut run = Run {
-            snapshot,
-            collection: &self.collection,
-            plan: &plan,
-            related: &related,
-            now: self.now,
-            sort: &sort,
-            examined_max: self.limits.examined_max,
-            effort: Effort::default(),
-        };
+        let run = Run::new(snapshot, &self.collection, &plan, &related, self.now, self.limits.examined_max);
+        let mut run = Run { sort: &sort, ..run };
         if wanted.is_empty() {
             let count = run.count()?;
             return groups.take(&Entry { values: &[], now: self.now }, count);

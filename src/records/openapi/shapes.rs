@@ -200,17 +200,26 @@ fn import_mode() -> Value {
     })
 }
 
-fn import_report() -> Value {
+/// How many records an import had, in all or of one collection.
+fn counts() -> Object {
     let count =
         |description: &str| json!({"type": "integer", "format": "int64", "minimum": 0, "description": description});
-    json!({
+    [
+        ("processed", count("How many records were looked at.")),
+        ("imported", count("How many of them were written; in a dry run, would have been.")),
+        ("rejectedCount", count("How many were not.")),
+    ]
+    .into_iter()
+    .map(|(name, schema)| (name.to_owned(), schema))
+    .collect()
+}
+
+fn import_report() -> Value {
+    let mut report = json!({
         "type": "object",
         "description": "How far an import is, or what came of it.",
         "required": ["processed", "imported", "rejectedCount", "rejected"],
         "properties": {
-            "processed": count("How many records were looked at."),
-            "imported": count("How many of them were written; in a dry run, would have been."),
-            "rejectedCount": count("How many were not."),
             "rejected": {
                 "type": "array", "items": reference("RejectedLine"),
                 "description": "Those that were not, and why; the first of them.",
@@ -235,23 +244,26 @@ fn import_report() -> Value {
                 "description": "What an archive's definitions changed, when everything is done.",
             },
         },
-    })
+    });
+    add_properties(&mut report, counts());
+    report
 }
 
 fn imported_collection() -> Value {
-    let count =
-        |description: &str| json!({"type": "integer", "format": "int64", "minimum": 0, "description": description});
-    json!({
+    let mut report = json!({
         "type": "object",
         "description": "How many records an archive had of one collection.",
         "required": ["collection", "processed", "imported", "rejectedCount"],
-        "properties": {
-            "collection": {"type": "string", "description": "The collection."},
-            "processed": count("How many records were looked at."),
-            "imported": count("How many of them were written; in a dry run, would have been."),
-            "rejectedCount": count("How many were not."),
-        },
-    })
+        "properties": {"collection": {"type": "string", "description": "The collection."}},
+    });
+    add_properties(&mut report, counts());
+    report
+}
+
+fn add_properties(schema: &mut Value, more: Object) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(more);
+    }
 }
 
 fn query_explanation() -> Value {

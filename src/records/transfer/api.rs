@@ -11,7 +11,7 @@ use poem::{
 };
 
 use super::{
-    ArchiveImport, ArchiveOptions, Ended, Format, Import, ImportOptions, ImportReport, Steps, TransferError,
+    ArchiveImport, ArchiveOptions, Ended, Format, Import, ImportOptions, ImportReport, Intake, TransferError,
     parameters::Parameters,
 };
 use crate::{
@@ -90,7 +90,7 @@ fn is_archive(media_type: &str) -> bool {
 }
 
 /// Answers when everything is taken in, or tells how far it is.
-async fn take_in(import: impl Steps, progress: bool, request_id: String) -> Result<Response, ApiError> {
+async fn take_in(import: impl Intake, progress: bool, request_id: String) -> Result<Response, ApiError> {
     if progress {
         return Ok(told(import, request_id));
     }
@@ -112,7 +112,7 @@ fn format_of(request: &Request) -> Result<Format, ApiError> {
 }
 
 /// The import as an answer that says how far it is, chunk by chunk.
-fn told(import: impl Steps, request_id: String) -> Response {
+fn told(import: impl Intake, request_id: String) -> Response {
     let lines = stream::unfold((import, request_id), |(mut import, request_id)| async move {
         let mut report = import.step().await?;
         report.error = import.take_error().map(|error| ended(error, &request_id));

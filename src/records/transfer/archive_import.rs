@@ -14,7 +14,7 @@ use futures_util::Stream;
 use super::{
     Format, ImportMode, Rejected, TransferError,
     dry::Seen,
-    intake::{CollectionReport, Counts, Import, ImportOptions, ImportReport, Steps},
+    intake::{CollectionReport, Counts, Import, ImportOptions, ImportReport, Intake},
     unpack::{File, Unpacker, content},
     waiting::Waiting,
     write::Written,
@@ -287,7 +287,7 @@ fn definition(name: &str, json: &[u8]) -> Result<CollectionInput, TransferError>
     Ok(input)
 }
 
-impl Steps for ArchiveImport {
+impl Intake for ArchiveImport {
     async fn step(&mut self) -> Option<ImportReport> {
         if self.complete.is_some() {
             return None;

@@ -221,7 +221,7 @@ impl Import {
 }
 
 /// What takes in many records, step by step.
-pub trait Steps: Send + 'static {
+pub trait Intake: Send + 'static {
     /// Takes in some. Answers how far that is, with what was rejected in this step; `None` when everything is done.
     fn step(&mut self) -> impl Future<Output = Option<ImportReport>> + Send;
 
@@ -245,7 +245,7 @@ pub trait Steps: Send + 'static {
     }
 }
 
-impl Steps for Import {
+impl Intake for Import {
     async fn step(&mut self) -> Option<ImportReport> {
         let (_, Written { rejected, .. }) = self.chunk().await?;
         let (counts, dry_run) = (self.counts, self.options.dry_run);

@@ -26,7 +26,7 @@ pub use archive_import::{ArchiveImport, ArchiveOptions, Definitions};
 pub use error::TransferError;
 pub use format::Format;
 pub use intake::{
-    CHUNK_RECORDS, CollectionReport, Counts, Ended, Import, ImportOptions, ImportReport, REJECTED_LISTED_MAX, Steps,
+    CHUNK_RECORDS, CollectionReport, Counts, Ended, Import, ImportOptions, ImportReport, Intake, REJECTED_LISTED_MAX,
 };
 pub use split::{Piece, Splitter};
 pub use write::{ImportMode, Rejected};

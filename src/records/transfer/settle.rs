@@ -10,7 +10,7 @@ use super::{
     archive_import::{Stage, Work},
     intake::{CHUNK_BYTES, CHUNK_RECORDS},
     split::Piece,
-    waiting::{Loosened, Waiter, Waiting, Way},
+    waiting::{Waiter, Waiting, Way, Ways},
     write::Target,
 };
 use crate::{
@@ -40,21 +40,20 @@ impl ArchiveImport {
 
     async fn write_waiting(&mut self) -> Result<(), TransferError> {
         let waiters = self.arranged(Waiting::take_in_order).await?;
-        let mut left = waiters.as_slice();
-        while let Some((chunk, rest)) = chunk(left, |waiter| (&waiter.collection, waiter.piece.text.len())) {
-            let Some(Waiter { collection, .. }) = chunk.first() else { break };
+        let mut chunks = chunks(waiters, |waiter| (&waiter.collection, waiter.piece.text.len()));
+        while let Some((collection, chunk)) = chunks.pop_front() {
             let pieces: Vec<_> = chunk.iter().map(|waiter| waiter.piece.clone()).collect();
-            match self.write(collection, &pieces, self.options.mode).await {
+            match self.write(&collection, &pieces, self.options.mode).await {
                 Ok((imported, rejected)) => {
-                    let rejected = self.waiting.keep(collection, &pieces, rejected);
-                    self.count(collection, imported, rejected);
+                    let rejected = self.waiting.keep(&collection, &pieces, rejected);
+                    self.count(&collection, imported, rejected);
                 }
                 Err(error) => {
-                    left.iter().for_each(|waiter| self.waiting.push(waiter.clone()));
+                    let left = chunks.into_iter().flat_map(|(_, chunk)| chunk);
+                    chunk.into_iter().chain(left).for_each(|waiter| self.waiting.push(waiter));
                     return Err(error);
                 }
             }
-            left = rest;
         }
         Ok(())
     }
@@ -62,66 +61,58 @@ impl ArchiveImport {
     /// Writes the records of a circle without what they may lack, and then gives it to them.
     async fn write_circle(&mut self) -> Result<(), TransferError> {
         let circle = self.arranged(Waiting::take_circle).await?;
-        let (mut left, mut halves) = (circle.as_slice(), Vec::with_capacity(circle.len()));
-        let mut failed = None;
-        while let Some((chunk, rest)) = chunk(left, |own| (&own.waiter.collection, own.without.text.len())) {
-            let Some(collection) = chunk.first().map(|first| &first.waiter.collection) else { break };
+        let mut chunks = chunks(circle, |own| (&own.waiter.collection, own.without.text.len()));
+        let mut halves = Vec::new();
+        while let Some((collection, chunk)) = chunks.pop_front() {
             let pieces: Vec<_> = chunk.iter().map(|loosened| loosened.without.clone()).collect();
-            let (_, rejected) = match self.write(collection, &pieces, self.options.mode).await {
-                Ok(written) => written,
+            let rejected = match self.write(&collection, &pieces, self.options.mode).await {
+                Ok((_, rejected)) => rejected,
                 Err(error) => {
-                    left.iter().for_each(|loosened| self.waiting.push(loosened.waiter.clone()));
-                    failed = Some(error);
-                    break;
+                    let left = chunks.into_iter().flat_map(|(_, chunk)| chunk);
+                    chunk.into_iter().chain(left).for_each(|loosened| self.waiting.push(loosened.waiter));
+                    self.refuse_halves(halves);
+                    return Err(error);
                 }
             };
-            let lines: HashSet<u64> = rejected.iter().map(|rejected| rejected.line).collect();
-            let written = || chunk.iter().filter(|loosened| !lines.contains(&loosened.waiter.piece.number));
-            let whole = written().filter(|loosened| loosened.whole).count() as u64;
-            halves.extend(written().filter(|loosened| !loosened.whole));
-            self.count(collection, whole, rejected);
-            left = rest;
+            let failed: HashSet<u64> = rejected.iter().map(|rejected| rejected.line).collect();
+            let written = chunk.into_iter().filter(|loosened| !failed.contains(&loosened.waiter.piece.number));
+            let (whole, lacking): (Vec<_>, Vec<_>) = written.partition(|loosened| loosened.whole);
+            halves.extend(lacking.into_iter().map(|loosened| loosened.waiter));
+            self.count(&collection, whole.len() as u64, rejected);
         }
-        match failed {
-            // What was written by half is told as that.
-            Some(error) => {
-                self.refuse_halves(&halves);
-                Err(error)
-            }
-            None => self.complete(&halves).await,
-        }
+        self.complete(halves).await
     }
 
     /// Gives records that were written what they lack.
-    async fn complete(&mut self, halves: &[&Loosened]) -> Result<(), TransferError> {
-        let mut left = halves;
-        while let Some((chunk, rest)) = chunk(left, |own| (&own.waiter.collection, own.waiter.piece.text.len())) {
-            let Some(collection) = chunk.first().map(|first| &first.waiter.collection) else { break };
-            let pieces: Vec<_> = chunk.iter().map(|loosened| loosened.waiter.piece.clone()).collect();
-            match self.write(collection, &pieces, ImportMode::Upsert).await {
+    async fn complete(&mut self, halves: Vec<Waiter>) -> Result<(), TransferError> {
+        let mut chunks = chunks(halves, |waiter| (&waiter.collection, waiter.piece.text.len()));
+        while let Some((collection, chunk)) = chunks.pop_front() {
+            let pieces: Vec<_> = chunk.iter().map(|waiter| waiter.piece.clone()).collect();
+            match self.write(&collection, &pieces, ImportMode::Upsert).await {
                 Ok((imported, rejected)) => {
-                    self.count(collection, imported, rejected.into_iter().map(half).collect());
+                    self.count(&collection, imported, rejected.into_iter().map(half).collect());
                 }
                 Err(error) => {
-                    self.refuse_halves(left);
+                    self.refuse_halves(chunk);
+                    chunks.into_iter().for_each(|(_, chunk)| self.refuse_halves(chunk));
                     return Err(error);
                 }
             }
-            left = rest;
         }
         Ok(())
     }
 
-    fn refuse_halves(&mut self, halves: &[&Loosened]) {
-        for Loosened { waiter, .. } in halves {
-            self.count(&waiter.collection, 0, vec![half(waiter.rejected.clone())]);
+    /// Tells of records that were written by half.
+    fn refuse_halves(&mut self, halves: Vec<Waiter>) {
+        for Waiter { collection, rejected, .. } in halves {
+            self.count(&collection, 0, vec![half(rejected)]);
         }
     }
 
     /// What `arrange` takes of those that wait, for which it reads all of them: on a thread where that may take long.
     async fn arranged<T: Send + 'static>(
         &mut self,
-        arrange: fn(&mut Waiting, super::waiting::Ways<'_>) -> Vec<T>,
+        arrange: fn(&mut Waiting, Ways<'_>) -> Vec<T>,
     ) -> Result<Vec<T>, TransferError> {
         let (_, catalog) = self.records.catalogs.current().map_err(RecordError::from)?;
         let (caller, mut waiting) = (self.caller.clone(), std::mem::take(&mut self.waiting));
@@ -154,18 +145,22 @@ fn half(mut rejected: Rejected) -> Rejected {
     rejected
 }
 
-/// The first records that go with one commit, of one collection, and the rest; `None` when there is none.
-fn chunk<T>(all: &[T], of: impl Fn(&T) -> (&str, usize)) -> Option<(&[T], &[T])> {
-    let (collection, _) = of(all.first()?);
-    let mut bytes = 0;
-    let mut fits = |item: &&T| {
-        let (own, length) = of(item);
-        let fits = own == collection && bytes < CHUNK_BYTES;
+/// Records in their order, as many together as go with one commit, which are those of one collection.
+fn chunks<T>(all: Vec<T>, of: impl Fn(&T) -> (&str, usize)) -> VecDeque<(String, Vec<T>)> {
+    let (mut chunks, mut bytes) = (VecDeque::<(String, Vec<T>)>::new(), 0);
+    for item in all {
+        let (collection, length) = of(&item);
+        let fits = |(own, chunk): &(String, Vec<T>)| own == collection && chunk.len() < CHUNK_RECORDS;
+        if bytes >= CHUNK_BYTES || !chunks.back().is_some_and(fits) {
+            chunks.push_back((collection.to_owned(), Vec::new()));
+            bytes = 0;
+        }
         bytes += length;
-        fits
-    };
-    let count = all.iter().take(CHUNK_RECORDS).take_while(&mut fits).count();
-    Some(all.split_at(count))
+        if let Some((_, chunk)) = chunks.back_mut() {
+            chunk.push(item);
+        }
+    }
+    chunks
 }
 
 /// Where a field leads, and whether a record may be written without it: it must be changed afterwards.

@@ -40,42 +40,50 @@ pub(super) struct Way {
 pub(super) type Ways<'w> = &'w dyn Fn(&str, &str) -> Option<Way>;
 
 /// A record that waits.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) collection: String,
     pub(super) piece: Piece,
     /// What it is rejected for, if what it names does not come.
     pub(super) rejected: Rejected,
+    _memory: Memory,
+}
+
+/// Memory that is counted as long as this lives.
+#[derive(Debug)]
+struct Memory {
+    bytes: usize,
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Memory {
+    /// About what a record takes that waits, with what is made of it to find an order; `None` when there is no room.
+    fn of(piece: &Piece, rejected: &Rejected, in_all: &Arc<AtomicUsize>) -> Option<Self> {
+        let named = rejected.errors.iter().map(|error| error.pointer.len() + error.detail.len() + NAMED_BYTES);
+        let bytes = WAITER_BYTES + 2 * piece.text.len() + rejected.reason.len() + named.sum::<usize>();
+        let taken = Self { bytes, in_all: Arc::clone(in_all) };
+        (in_all.fetch_add(bytes, Ordering::Relaxed) + bytes <= WAITING_BYTES_MAX).then_some(taken)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.in_all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// All that wait, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     all: Vec<Waiter>,
-    bytes: usize,
     /// What those of all archives take.
     in_all: Arc<AtomicUsize>,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.in_all.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-impl Waiter {
-    /// About how much memory it takes, with what is made of it to find an order.
-    fn bytes(&self) -> usize {
-        let Rejected { reason, errors, .. } = &self.rejected;
-        let named = errors.iter().map(|error| error.pointer.len() + error.detail.len() + NAMED_BYTES);
-        WAITER_BYTES + 2 * self.piece.text.len() + reason.len() + named.sum::<usize>()
-    }
 }
 
 impl Waiting {
     /// None; `in_all` counts those of all archives.
     pub(super) fn new(in_all: &Arc<AtomicUsize>) -> Self {
-        Self { all: Vec::new(), bytes: 0, in_all: Arc::clone(in_all) }
+        Self { all: Vec::new(), in_all: Arc::clone(in_all) }
     }
 
     /// Keeps those of the rejected that may only have come too early; answers the others.
@@ -92,26 +100,25 @@ impl Waiting {
             };
             // A copy, for the text may be a small part of a large piece of the body.
             let piece = Piece { text: piece.text.to_vec().into(), ..Piece::clone(piece) };
-            let mut waiter = Waiter { collection: collection.to_owned(), piece, rejected };
-            if self.in_all.load(Ordering::Relaxed) + waiter.bytes() <= WAITING_BYTES_MAX {
-                self.push(waiter);
-            } else {
-                waiter.rejected.reason.push_str(FULL);
-                refused.push(waiter.rejected);
+            match Memory::of(&piece, &rejected, &self.in_all) {
+                Some(memory) => {
+                    self.push(Waiter { collection: collection.to_owned(), piece, rejected, _memory: memory });
+                }
+                None => {
+                    let reason = rejected.reason + FULL;
+                    refused.push(Rejected { reason, ..rejected });
+                }
             }
         }
         refused
     }
 
     pub(super) fn push(&mut self, waiter: Waiter) {
-        self.bytes += waiter.bytes();
-        self.in_all.fetch_add(waiter.bytes(), Ordering::Relaxed);
         self.all.push(waiter);
     }
 
     /// All of them; none waits any more.
     pub(super) fn take(&mut self) -> Vec<Waiter> {
-        self.in_all.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
         std::mem::take(&mut self.all)
     }
 
@@ -315,7 +322,8 @@ mod tests {
             let text = serde_json::to_vec(&members).unwrap().into();
             let piece = Piece { number: place as u64, text, fault: None };
             let rejected = Rejected { collection: None, line: place as u64, reason: String::new(), errors };
-            Waiter { collection: "a".into(), piece, rejected }
+            let memory = Memory::of(&piece, &rejected, &Arc::default()).unwrap();
+            Waiter { collection: "a".into(), piece, rejected, _memory: memory }
         };
         named.iter().enumerate().map(waiter).collect()
     }

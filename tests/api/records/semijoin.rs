@@ -130,6 +130,8 @@ async fn a_large_collection_can_be_asked_by_what_is_behind_a_relation() {
     let count = |page: &Value| page["items"].as_array().unwrap().len();
     assert_eq!(count(&admin.get(&by("Ann")).await.ok(200)), 3);
     assert_eq!(count(&admin.get(&by("Zoe")).await.ok(200)), 1);
+    let dry = admin.patch(&format!("{}&dryRun=true", by("Ann")), json!({"author": null})).await.ok(200);
+    assert_eq!(dry["matched"], 3, "a change of many is found in the same way: {dry}");
     let post = json!({"name": "post", "type": "relation", "collection": "posts"});
     app.collection(json!({"name": "comments", "fields": [post, {"name": "by", "type": "string"}]})).await;
     let first = admin.get(&by("Ann")).await.ok(200)["items"][0]["id"].clone();
