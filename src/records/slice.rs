@@ -31,7 +31,7 @@ const ROWS_MAX: usize = 20_000;
 const ROW_BYTES_MAX: usize = 128;
 /// The most changes that bring a slice up to date; beyond, the range is read anew. A tally of many takes more.
 const CHANGES_MAX: u64 = 256;
-/// How many entries of an index are counted in the time that a change of the log is looked at.
+/// How many entries of an index are counted in the time that a change of the log is looked at: 0.08 µs and 1.4 µs.
 const ENTRIES_PER_CHANGE: u64 = 16;
 /// What a row takes besides its texts.
 const ROW_OVERHEAD: usize = 56;
