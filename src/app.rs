@@ -9,15 +9,17 @@ use tokio::sync::oneshot;
 
 use crate::{
     access::Principal,
-    auth::{self, AuthService, Passwords, Tokens, api::AuthApi},
+    audit::{self, AuditService, api::AuditApi},
+    auth::{self, AuthParts, AuthService, Lives, Naming, Passwords, Tokens, api::AuthApi},
     collections::{self, Catalogs, CollectionService, api::CollectionsApi, maintenance, sync::api::SchemaApi, system},
     config::Config,
     docs,
     health::{self, Health},
-    http::{Gate, Pipeline, PipelineOptions, RateLimiter, Session},
+    http::{Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
     kernel::Clock,
     openapi::{self, LiveDocument},
     records::{self, Limits, RecordService, SavedAggregates},
+    roles::{self, RoleService, Roles, api::RolesApi},
     setup,
     store::{self, OpenError, Options, Store},
     telemetry,
@@ -29,9 +31,14 @@ const STORE_FILE: &str = "stead.redb";
 /// The path under which the API stands.
 const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
-const PUBLIC: [&str; 2] = [auth::api::LOGIN_PATH, crate::users::api::SETUP_PATH];
+const PUBLIC: [&str; 3] = [auth::api::LOGIN_PATH, auth::api::REFRESH_PATH, crate::users::api::SETUP_PATH];
+/// Paths where somebody may try to guess a password or a token.
+const SIGN_IN: [&str; 2] = [auth::api::LOGIN_PATH, crate::users::api::SETUP_PATH];
 const CACHE_BYTES_MIN: usize = 32 << 20;
 const CACHE_BYTES_MAX: usize = 256 << 20;
+
+/// How often what has had its time is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// An endpoint that serves everything.
 pub type Served = Arc<BoxEndpoint<'static>>;
@@ -49,6 +56,7 @@ pub struct App {
     /// The collections.
     pub catalogs: Arc<Catalogs>,
     maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    sweeping: tokio::task::JoinHandle<()>,
 }
 
 impl std::fmt::Debug for App {
@@ -64,7 +72,8 @@ impl std::fmt::Debug for App {
 pub fn open_store(config: &Config) -> Result<Store, OpenError> {
     let folder = &config.server.data;
     make_folder(folder).map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
-    let tables = collections::TABLES.into_iter().chain(records::TABLES).chain(auth::TABLES).collect();
+    let own = [&collections::TABLES[..], &records::TABLES, &audit::TABLES, &roles::TABLES];
+    let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();
     let schema = store::Schema { tables, migrations: Vec::new() };
     Store::open(&folder.join(STORE_FILE), &options(config), &schema)
 }
@@ -124,29 +133,48 @@ impl App {
             Arc::new(RecordService::new(collections.clone(), Arc::clone(&catalogs), Arc::clone(&clock), limits));
         let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
         let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
-        let tokens =
-            Tokens::open(&store, &config.auth.signing_key, clock.now()).await.context("cannot open the token keys")?;
-        let users =
-            UserService::new(Arc::clone(&catalogs), Arc::clone(&records), passwords.clone(), Arc::clone(&clock));
-        let users = Arc::new(users);
+        let naming = Naming { issuer: config.auth.issuer.clone(), audience: config.auth.audience.clone() };
+        let tokens = Tokens::open(&store, &config.auth.signing_key, naming, clock.now());
+        let tokens = tokens.await.context("cannot open the token keys")?;
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
-        let seconds = config.auth.access_token_seconds;
-        let auth = Arc::new(AuthService::new(store.clone(), directory, passwords, tokens, seconds, Arc::clone(&clock)));
+        let roles = Arc::new(Roles::default());
+        let auth = AuthParts {
+            store: store.clone(),
+            directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
+            roles: Arc::clone(&roles),
+            passwords: passwords.clone(),
+            lives: lives(config),
+            clock: Arc::clone(&clock),
+        };
+        let auth = Arc::new(AuthService::new(auth, tokens));
+        let roles = Arc::new(RoleService::new(store.clone(), roles, directory, Arc::clone(&clock)));
+        let users = UserService::new(
+            Arc::clone(&catalogs),
+            Arc::clone(&records),
+            Arc::clone(&auth),
+            passwords,
+            Arc::clone(&clock),
+        );
+        let users = Arc::new(users);
+        let audit = AuditService::new(store.clone());
         let health = Health::new(Arc::clone(&catalogs));
         let parts = Parts {
             config,
-            clock,
+            clock: Arc::clone(&clock),
             catalogs: Arc::clone(&catalogs),
             collections,
             records,
             users: Arc::clone(&users),
-            auth,
+            auth: Arc::clone(&auth),
+            roles,
+            audit: audit.clone(),
             health,
         };
         let public = Arc::new(parts.public()?);
         let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&catalogs));
-        Ok(Self { public, operator, store, users, catalogs, maintenance })
+        let sweeping = tokio::spawn(sweep(auth, audit, clock, config.audit.retention_days));
+        Ok(Self { public, operator, store, users, catalogs, maintenance, sweeping })
     }
 
     /// Ends the background tasks and closes the store: what was accepted is committed.
@@ -156,7 +184,31 @@ impl App {
             let _ = stop.send(());
             let _ = task.await;
         }
+        self.sweeping.abort();
         self.store.close().await;
+    }
+}
+
+fn lives(config: &Config) -> Lives {
+    Lives {
+        access_seconds: config.auth.access_token_seconds,
+        refresh_seconds: config.auth.refresh_token_seconds,
+        session_seconds_max: config.auth.session_seconds_max,
+        grace_seconds: config.auth.refresh_grace_seconds,
+    }
+}
+
+/// Removes now and then what has had its time.
+async fn sweep(auth: Arc<AuthService>, audit: AuditService, clock: Arc<dyn Clock>, retention_days: u32) {
+    let mut turns = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        turns.tick().await;
+        if let Err(error) = auth.sweep().await {
+            tracing::warn!(%error, "sessions that have ended were not removed");
+        }
+        if let Err(error) = audit.prune(clock.now(), retention_days).await {
+            tracing::warn!(%error, "old events of the audit log were not removed");
+        }
     }
 }
 
@@ -177,6 +229,8 @@ struct Parts<'c> {
     records: Arc<RecordService>,
     users: Arc<UserService>,
     auth: Arc<AuthService>,
+    roles: Arc<RoleService>,
+    audit: AuditService,
     health: Arc<Health>,
 }
 
@@ -184,8 +238,10 @@ impl Parts<'_> {
     /// Everything under `/api/v1`, and what the document says of its static part.
     fn api(&self, own: Route) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
         let described = (
-            AuthApi { auth: Arc::clone(&self.auth) },
-            UsersApi { users: Arc::clone(&self.users) },
+            AuthApi { auth: Arc::clone(&self.auth), cookies: self.cookies() },
+            RolesApi { roles: Arc::clone(&self.roles) },
+            AuditApi { audit: self.audit.clone() },
+            UsersApi { users: Arc::clone(&self.users), auth: Arc::clone(&self.auth) },
             CollectionsApi { collections: self.collections.clone() },
             SchemaApi { collections: self.collections.clone() },
         );
@@ -201,20 +257,30 @@ impl Parts<'_> {
             Arc::clone(&self.catalogs),
             &spec,
             &PUBLIC,
-            vec![health::fragment(), records::openapi::common_fragment(), records::openapi::archives()],
+            vec![
+                health::fragment(),
+                auth::api::fragment(),
+                records::openapi::common_fragment(),
+                records::openapi::archives(),
+            ],
         )
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.auth) as Arc<dyn crate::http::Authenticate>;
-        let gated = Gate::new(api, authenticate, limiter, &PUBLIC);
+        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC);
         let open = docs::mount(health::mount(Route::new(), &self.health));
+        let open = auth::api::mount(open, &self.auth);
         Ok((setup::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
     }
 
     fn options(&self, config: &Config, document: Arc<LiveDocument>) -> PipelineOptions {
-        PipelineOptions::new(config, &PUBLIC, Arc::clone(&self.clock))
+        PipelineOptions::new(config, &SIGN_IN, Arc::clone(&self.clock))
             .with_streams(records::api::takes_stream)
             .with_methods(move |path| document.methods_of(path))
+    }
+
+    fn cookies(&self) -> Cookies {
+        Cookies::new(self.config.auth.cookie_secure, &self.config.http.cors_origins)
     }
 
     fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {

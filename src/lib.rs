@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod collections;
@@ -13,6 +14,7 @@ pub mod http;
 pub mod kernel;
 pub mod openapi;
 pub mod records;
+pub mod roles;
 pub mod server;
 pub mod setup;
 pub mod store;

@@ -11,19 +11,21 @@ use std::{
 };
 
 /// The top-level modules by rank. One names those of lower ranks only: none above it, none beside it.
-const RANKS: [(u8, &[&str]); 12] = [
+const RANKS: [(u8, &[&str]); 14] = [
     (0, &["kernel", "config"]),
     (1, &["telemetry", "expr"]),
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http"]),
-    (6, &["auth", "collections"]),
-    (7, &["records"]),
-    (8, &["users", "health", "docs", "openapi", "setup"]),
-    (9, &["app"]),
-    (10, &["server"]),
-    (11, &["cli"]),
-    (12, &["lib", "main"]),
+    (5, &["audit"]),
+    (6, &["roles"]),
+    (7, &["auth", "collections"]),
+    (8, &["records"]),
+    (9, &["users", "health", "docs", "openapi", "setup"]),
+    (10, &["app"]),
+    (11, &["server"]),
+    (12, &["cli"]),
+    (13, &["lib", "main"]),
 ];
 
 /// Who names the HTTP framework, besides each feature's `api.rs` and `dto.rs`.

@@ -2,20 +2,45 @@
 //!
 //! Who the users are is not known here: [`Directory`] says it, and `users` implements it.
 
+mod account;
 pub mod api;
+mod attempts;
+mod authenticate;
+mod dto;
 mod error;
+mod own;
 mod password;
 mod repo;
+mod secret;
 mod service;
+mod session;
 mod token;
 
-use crate::{kernel::RecordId, store::StoreError};
+use crate::{
+    kernel::RecordId,
+    store::{StoreError, Tx},
+};
 
+pub use account::user_changed;
+pub use dto::SessionReply;
 pub use error::AuthError;
 pub use password::{Passwords, check_foreign_hash};
-pub use repo::{TABLES, delete_password, delete_setup, put_password, put_setup, setup_hash};
-pub use service::{AuthService, SignedIn};
-pub use token::{Tokens, secret_hash, secret_text};
+pub use repo::{delete_setup, put_password, put_setup, setup_hash};
+pub use secret::{secret_hash, secret_text};
+pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
+pub use token::{Naming, Tokens};
+
+/// The tables of this feature.
+#[must_use]
+pub fn tables() -> Vec<&'static str> {
+    repo::TABLES.to_vec()
+}
+
+/// Forgets everything by which a user could be known: the user is gone.
+fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
+    repo::delete_password(tx, user)?;
+    repo::end_sessions(tx, user, None).map(|_| ())
+}
 
 /// A user, as far as sign-in needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]

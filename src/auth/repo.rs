@@ -1,9 +1,12 @@
 //! Where credentials are stored: never in a record.
 
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Json, Read, StoreError, Table, Tx};
+use super::session::SessionRow;
+use crate::store::{Epoch, Json, Raw, Read, Scan, StoreError, Table, Tx};
 
 /// Key: user id. Value: the password's hash.
 const PASSWORDS: Table<str, Json<PasswordRow>> = Table::new("auth.passwords");
@@ -12,10 +15,20 @@ const KEYS: Table<str, Json<KeyRow>> = Table::new("auth.keys");
 /// Key: `token`. Value: the hash of the one-time set-up token.
 const SETUP: Table<str, Json<String>> = Table::new("auth.setup");
 
-const SETUP_TOKEN: &str = "token";
+/// Key: session id. Value: the session.
+const SESSIONS: Table<str, Json<SessionRow>> = Table::new("auth.sessions");
+/// Key: user id, `/`, session id. Value: nothing.
+const SESSIONS_OF: Table<str, Raw> = Table::new("auth.sessions_of");
+/// Key: id of a user who is an admin and may sign in. Value: nothing.
+const ADMINS: Table<str, Raw> = Table::new("auth.admins");
 
-/// The tables of this feature.
-pub const TABLES: [&str; 3] = [PASSWORDS.name(), KEYS.name(), SETUP.name()];
+const SETUP_TOKEN: &str = "token";
+/// The most sessions that one operation of the writer removes.
+pub(super) const SWEEP_MAX: usize = 1_000;
+
+/// The tables of passwords and sessions.
+pub(super) const TABLES: [&str; 6] =
+    [PASSWORDS.name(), KEYS.name(), SETUP.name(), SESSIONS.name(), SESSIONS_OF.name(), ADMINS.name()];
 
 /// A password's hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,8 +38,6 @@ pub(super) struct PasswordRow {
     pub(super) hash: String,
     /// When it was set.
     pub(super) changed_at: Timestamp,
-    /// A random text that tokens carry: those of an earlier password are not valid any more.
-    pub(super) stamp: String,
 }
 
 /// A key that signs tokens.
@@ -39,19 +50,28 @@ pub(super) struct KeyRow {
     pub(super) pkcs8: String,
     /// When it was made.
     pub(super) created_at: Timestamp,
+    /// Until when it verifies, once another one has taken its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Timestamp>,
 }
 
 pub(super) fn password(source: &impl Read, user: &str) -> Result<Option<PasswordRow>, StoreError> {
     Ok(source.get(PASSWORDS, user)?.map(|Json(row)| row))
 }
 
-/// Stores a user's new password hash.
+/// Stores a user's new password hash and ends the user's sessions, but for the one in which it was set.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn put_password(tx: &mut Tx<'_>, user: &str, hash: String, now: Timestamp) -> Result<(), StoreError> {
-    tx.put(PASSWORDS, user, &Json(PasswordRow { hash, changed_at: now, stamp: super::secret_text() }))?;
-    tx.bump(crate::store::Epoch::Access)
+pub fn put_password(
+    tx: &mut Tx<'_>,
+    user: &str,
+    hash: String,
+    now: Timestamp,
+    kept: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.put(PASSWORDS, user, &Json(PasswordRow { hash, changed_at: now }))?;
+    end_sessions(tx, user, kept).map(|_| ())
 }
 
 /// Puts another hash of the same password in the place of `before`, unless the password has changed meanwhile. Tokens stay
@@ -63,11 +83,7 @@ pub(super) fn replace_hash(tx: &mut Tx<'_>, user: &str, before: &str, hash: Stri
     }
 }
 
-/// Forgets a user's password: the user is gone.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn delete_password(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
+pub(super) fn delete_password(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     tx.delete(PASSWORDS, user).map(|_| ())
 }
 
@@ -77,6 +93,10 @@ pub(super) fn keys(source: &impl Read) -> Result<Vec<KeyRow>, StoreError> {
 
 pub(super) fn put_key(tx: &mut Tx<'_>, row: &KeyRow) -> Result<(), StoreError> {
     tx.put(KEYS, &row.kid, &Json(row.clone()))
+}
+
+pub(super) fn delete_key(tx: &mut Tx<'_>, kid: &str) -> Result<(), StoreError> {
+    tx.delete(KEYS, kid).map(|_| ())
 }
 
 /// The hash of the set-up token, while set-up is open.
@@ -101,4 +121,101 @@ pub fn put_setup(tx: &mut Tx<'_>, hash: String) -> Result<(), StoreError> {
 /// [`StoreError`].
 pub fn delete_setup(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.delete(SETUP, SETUP_TOKEN).map(|_| ())
+}
+
+fn session_of(user: &str, session: &str) -> String {
+    format!("{user}/{session}")
+}
+
+pub(super) fn session(source: &impl Read, id: &str) -> Result<Option<SessionRow>, StoreError> {
+    Ok(source.get(SESSIONS, id)?.map(|Json(row)| row))
+}
+
+pub(super) fn put_session(tx: &mut Tx<'_>, row: &SessionRow) -> Result<(), StoreError> {
+    tx.put(SESSIONS, &row.id, &Json(row.clone()))
+}
+
+/// Puts a session that was not there before.
+pub(super) fn open_session(tx: &mut Tx<'_>, row: &SessionRow) -> Result<(), StoreError> {
+    put_session(tx, row)?;
+    tx.put(SESSIONS_OF, &session_of(&row.user, &row.id), &Raw(Vec::new()))
+}
+
+/// Ends a session: its tokens are worthless with the next request.
+pub(super) fn end_session(tx: &mut Tx<'_>, row: &SessionRow) -> Result<(), StoreError> {
+    tx.delete(SESSIONS, &row.id)?;
+    tx.delete(SESSIONS_OF, &session_of(&row.user, &row.id))?;
+    tx.bump(Epoch::Access)
+}
+
+/// The ids of a user's sessions.
+fn session_ids(source: &impl Read, user: &str) -> Result<Vec<String>, StoreError> {
+    let from = session_of(user, "");
+    let mut ids = Vec::new();
+    // `0` follows `/`.
+    let to = format!("{user}0");
+    source.scan::<StoreError>(SESSIONS_OF.name(), from.as_bytes(), to.as_bytes(), Scan::Forward, &mut |key, _| {
+        let id = key.get(from.len()..).unwrap_or_default();
+        ids.push(std::str::from_utf8(id).map_err(StoreError::corrupt)?.to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(ids)
+}
+
+/// A user's sessions.
+pub(super) fn sessions(source: &impl Read, user: &str) -> Result<Vec<SessionRow>, StoreError> {
+    session_ids(source, user)?.iter().filter_map(|id| session(source, id).transpose()).collect()
+}
+
+/// Ends all sessions of a user but one. Answers how many.
+pub(super) fn end_sessions(tx: &mut Tx<'_>, user: &str, kept: Option<&str>) -> Result<usize, StoreError> {
+    let mut ended = 0;
+    for row in sessions(tx, user)?.iter().filter(|row| Some(row.id.as_str()) != kept) {
+        end_session(tx, row)?;
+        ended += 1;
+    }
+    Ok(ended)
+}
+
+/// Sessions that ended before `now`, at most [`SWEEP_MAX`] of them.
+pub(super) fn ended_sessions(source: &impl Read, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+    let mut ended = Vec::new();
+    source.scan::<StoreError>(SESSIONS.name(), &[], &[], Scan::Forward, &mut |_, bytes| {
+        let row: SessionRow = serde_json::from_slice(bytes).map_err(StoreError::corrupt)?;
+        if row.expires_at <= now {
+            ended.push(row);
+        }
+        Ok(if ended.len() < SWEEP_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(ended)
+}
+
+/// Removes sessions that have ended and were not refreshed at the last moment. Their tokens are not valid in any case, so no epoch
+/// moves.
+pub(super) fn remove_ended(tx: &mut Tx<'_>, ended: &[SessionRow], now: Timestamp) -> Result<(), StoreError> {
+    for row in ended {
+        if session(tx, &row.id)?.is_some_and(|row| row.expires_at <= now) {
+            tx.delete(SESSIONS, &row.id)?;
+            tx.delete(SESSIONS_OF, &session_of(&row.user, &row.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the list of those who are admins and may sign in.
+pub(super) fn set_admin(tx: &mut Tx<'_>, user: &str, is: bool) -> Result<(), StoreError> {
+    match is {
+        true => tx.put(ADMINS, user, &Raw(Vec::new())),
+        false => tx.delete(ADMINS, user).map(|_| ()),
+    }
+}
+
+/// Whether somebody is an admin and may sign in.
+pub(super) fn has_admin(source: &impl Read) -> Result<bool, StoreError> {
+    let mut found = false;
+    source.scan::<StoreError>(ADMINS.name(), &[], &[], Scan::Forward, &mut |_, _| {
+        found = true;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
 }

@@ -1,20 +1,54 @@
-//! Use cases of sign-in, and the check of a token on each request.
+//! Use cases of sign-in and sessions.
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::{Account, AuthError, Directory, Passwords, Tokens, password::is_foreign, repo};
+use super::{
+    Account, AuthError, Directory, Passwords, Tokens,
+    attempts::Attempts,
+    authenticate::Verified,
+    password::is_foreign,
+    repo,
+    session::{Opening, RefreshToken, SessionRow, Verdict},
+    token::Grant,
+};
 use crate::{
-    access::Principal,
-    http::{ApiError, Authenticate, Session},
+    access::{Action, Principal, Who},
+    audit::{self, Event},
     kernel::{Clock, RecordId},
-    store::{Epoch, Store, StoreError, Tx},
+    roles::Roles,
+    store::{Store, Tx},
     telemetry,
 };
 
 /// The most verified tokens that are remembered.
 const CACHED_TOKENS_MAX: u64 = 50_000;
+/// The most sessions of a user; one more ends the one that was used least lately.
+const SESSIONS_MAX: usize = 100;
+
+/// How long things last.
+#[derive(Clone, Copy, Debug)]
+pub struct Lives {
+    /// Of an access token, in seconds.
+    pub access_seconds: u64,
+    /// Of a refresh token, in seconds.
+    pub refresh_seconds: u64,
+    /// Of a session, however often it is refreshed, in seconds.
+    pub session_seconds_max: u64,
+    /// For how long a refresh token that was used gets the same answer once more, in seconds.
+    pub grace_seconds: u64,
+}
+
+/// From where somebody signs in, and with what.
+#[derive(Clone, Debug, Default)]
+pub struct Visit {
+    /// The guest.
+    pub who: Who,
+    /// What the client calls itself.
+    pub device: String,
+}
 
 /// What a successful sign-in gives.
 #[derive(Clone, Debug)]
@@ -23,29 +57,70 @@ pub struct SignedIn {
     pub access_token: String,
     /// For how long it is good, in seconds.
     pub expires_in: u64,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// For how long it is good, in seconds.
+    pub refresh_expires_in: u64,
     /// Who signed in.
     pub account: Account,
 }
 
-/// Use cases of sign-in.
-pub struct AuthService {
-    store: Store,
-    directory: Arc<dyn Directory>,
-    passwords: Passwords,
-    tokens: Tokens,
-    token_seconds: u64,
-    clock: Arc<dyn Clock>,
-    /// Verified tokens by their hash, for checking a signature costs more than the rest of a read.
-    verified: Cache<[u8; 32], Verified>,
+/// A session as its user sees it.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// Its id.
+    pub id: String,
+    /// When the user signed in.
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub used_at: Timestamp,
+    /// When it ends unless it is refreshed.
+    pub expires_at: Timestamp,
+    /// What the client called itself at sign-in.
+    pub device: String,
+    /// The address that was last seen.
+    pub address: Option<std::net::IpAddr>,
+    /// How the user signed in.
+    pub methods: Vec<String>,
+    /// Who acts as the user in it.
+    pub impersonator: Option<RecordId>,
 }
 
-/// A token whose signature was checked, and its user as of an epoch.
+/// Use cases of sign-in.
+pub struct AuthService {
+    pub(super) store: Store,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) roles: Arc<Roles>,
+    pub(super) passwords: Passwords,
+    pub(super) tokens: Tokens,
+    pub(super) lives: Lives,
+    pub(super) attempts: Attempts,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Verified tokens by their hash, for checking a signature costs more than the rest of a read.
+    pub(super) verified: Cache<[u8; 32], Verified>,
+}
+
+/// What [`AuthService`] is made of.
 #[derive(Clone)]
-struct Verified {
-    session: Session,
-    stamp: Arc<str>,
-    expires: i64,
-    epoch: u64,
+pub struct AuthParts {
+    /// The store.
+    pub store: Store,
+    /// Who the users are.
+    pub directory: Arc<dyn Directory>,
+    /// The roles.
+    pub roles: Arc<Roles>,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// How long things last.
+    pub lives: Lives,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for AuthParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthParts").field("lives", &self.lives).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for AuthService {
@@ -54,47 +129,267 @@ impl std::fmt::Debug for AuthService {
     }
 }
 
+fn seconds(seconds: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 impl AuthService {
     /// The service.
     #[must_use]
-    pub fn new(
-        store: Store,
-        directory: Arc<dyn Directory>,
-        passwords: Passwords,
-        tokens: Tokens,
-        token_seconds: u64,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let verified =
-            Cache::builder().max_capacity(CACHED_TOKENS_MAX).time_to_live(Duration::from_secs(token_seconds)).build();
-        Self { store, directory, passwords, tokens, token_seconds, clock, verified }
+    pub fn new(parts: AuthParts, tokens: Tokens) -> Self {
+        let AuthParts { store, directory, roles, passwords, lives, clock } = parts;
+        let life = Duration::from_secs(lives.access_seconds);
+        let verified = Cache::builder().max_capacity(CACHED_TOKENS_MAX).time_to_live(life).build();
+        Self { store, directory, roles, passwords, tokens, lives, attempts: Attempts::new(), clock, verified }
     }
 
-    /// Signs in. An unknown address, a wrong password and a disabled user answer alike, and take as long.
+    /// Signs in with a password. An unknown address, a wrong password and a disabled user answer alike, and take as long.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredentials`], [`AuthError::Store`].
-    pub async fn login(&self, email: &str, password: String) -> Result<SignedIn, AuthError> {
-        let account = self.directory.by_email(&email.trim().to_lowercase())?;
+    /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`], [`AuthError::Store`].
+    pub async fn login(&self, email: &str, password: String, visit: Visit) -> Result<SignedIn, AuthError> {
+        let email = email.trim().to_lowercase();
+        self.attempts.begin(&email, self.clock.now())?;
+        let account = self.directory.by_email(&email)?;
         let row = match &account {
             Some(account) => repo::password(&self.store.snapshot(), account.id.as_str())?,
             None => None,
         };
-        let (hash, stamp) = row.map_or((None, String::new()), |row| (Some(row.hash), row.stamp));
+        let hash = row.map(|row| row.hash);
         let foreign = hash.clone().filter(|hash| is_foreign(hash)).map(|hash| (hash, password.clone()));
         let fits = self.passwords.verify(password, hash).await?;
-        match account.filter(|account| fits && !account.disabled) {
-            Some(account) => {
-                if let Some((before, password)) = foreign {
-                    self.upgrade(&account.id, before, password).await;
-                }
-                let access_token =
-                    self.tokens.sign(account.id.as_str(), &stamp, self.clock.now(), self.token_seconds)?;
-                Ok(SignedIn { access_token, expires_in: self.token_seconds, account })
+        let subject = account.as_ref().map_or_else(String::new, |account| account.id.to_string());
+        let Some(account) = account.filter(|account| fits && !account.disabled) else {
+            self.refuse(&email, subject, visit.who).await?;
+            return Err(AuthError::InvalidCredentials);
+        };
+        self.attempts.succeeded(&email);
+        if let Some((before, password)) = foreign {
+            self.upgrade(&account.id, before, password).await;
+        }
+        self.enter(account, vec!["pwd".into()], visit).await
+    }
+
+    /// Tells the logs of an attempt that failed: alike for users that there are and others.
+    async fn refuse(&self, email: &str, subject: String, who: Who) -> Result<(), AuthError> {
+        // People type passwords in the place of addresses, so what was typed is told as a tag only.
+        let tag = telemetry::user_tag(email);
+        tracing::info!(user = tag, "a sign-in failed");
+        let event = Event::new("session.refused", &who, &subject, self.clock.now());
+        let event = event.with(serde_json::json!({"name": tag}));
+        Ok(self.store.write(move |tx| audit::record(tx, event)).await?)
+    }
+
+    /// Opens a session for somebody whose credentials were checked.
+    pub(super) async fn enter(
+        &self,
+        account: Account,
+        methods: Vec<String>,
+        visit: Visit,
+    ) -> Result<SignedIn, AuthError> {
+        let opening = Opening {
+            user: account.id.to_string(),
+            device: visit.device,
+            address: visit.who.address,
+            methods,
+            impersonator: None,
+        };
+        let who = Who { actor: account.id.to_string(), ..visit.who };
+        self.open(account, opening, who, "session.created", self.lives.refresh_seconds).await
+    }
+
+    /// Opens a session for an admin who acts as a user. It cannot be refreshed beyond the life of one access token.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] without `users:impersonate` and everything that the user may do.
+    pub async fn impersonate(&self, caller: &Principal, user: &str, visit: Visit) -> Result<SignedIn, AuthError> {
+        if !caller.may("users", Action::Impersonate) || caller.session().is_none() || caller.impersonator().is_some() {
+            return Err(AuthError::Forbidden("it takes users:impersonate, and a session of your own"));
+        }
+        let account = self.directory.by_id(user)?.filter(|account| !account.disabled);
+        let account = account.ok_or_else(|| AuthError::NotFound(format!("user \"{user}\" who may sign in")))?;
+        if !caller.covers(&self.roles.of(&self.store.snapshot())?.together(&account.roles)) {
+            return Err(AuthError::Forbidden("the user may do what you may not"));
+        }
+        let opening = Opening {
+            user: account.id.to_string(),
+            device: visit.device,
+            address: visit.who.address,
+            methods: vec!["impersonation".into()],
+            impersonator: Some(caller.id.clone()),
+        };
+        self.open(account, opening, visit.who, "session.impersonated", self.lives.access_seconds).await
+    }
+
+    async fn open(
+        &self,
+        account: Account,
+        opening: Opening,
+        who: Who,
+        kind: &'static str,
+        life: u64,
+    ) -> Result<SignedIn, AuthError> {
+        let now = self.clock.now();
+        let event = Event::new(kind, &who, account.id.as_str(), now);
+        let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
+        let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
+        let (row, token) = SessionRow::open(opening, now, expires_at);
+        let stored = row.clone();
+        self.store
+            .write::<_, AuthError, _>(move |tx| {
+                crowd_out(tx, &stored.user)?;
+                repo::open_session(tx, &stored)?;
+                Ok(audit::record(tx, event)?)
+            })
+            .await?;
+        self.signed_in(account, &row, &token, now)
+    }
+
+    fn signed_in(
+        &self,
+        account: Account,
+        row: &SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<SignedIn, AuthError> {
+        let left = u64::try_from(row.expires_at.duration_since(now).as_secs()).unwrap_or(0);
+        let expires_in = self.lives.access_seconds.min(left);
+        let impersonator = row.impersonator.as_ref().map(RecordId::as_str);
+        let grant = Grant { user: &row.user, session: &row.id, impersonator, seconds: expires_in };
+        let access_token = self.tokens.sign(grant, now)?;
+        Ok(SignedIn { access_token, expires_in, refresh_token: token.text(), refresh_expires_in: left, account })
+    }
+
+    /// Goes on with a session: a new access token, and the successor of the refresh token.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`] when the token is not good (any more). One that was used before ends its session.
+    pub async fn refresh(&self, token: &str, visit: Visit) -> Result<SignedIn, AuthError> {
+        let invalid = || AuthError::InvalidToken("the refresh token is not valid (any more); sign in again");
+        let token = RefreshToken::parse(token).ok_or_else(invalid)?;
+        let id = token.session();
+        let row = repo::session(&self.store.snapshot(), &id)?.ok_or_else(invalid)?;
+        let account = self.directory.by_id(&row.user)?.filter(|account| !account.disabled).ok_or_else(invalid)?;
+        let (lives, now) = (self.lives, self.clock.now());
+        let refreshed = self.store.write(move |tx| refresh(tx, &id, &token, &visit, lives, now)).await?;
+        let (row, successor) = refreshed.ok_or_else(invalid)?;
+        self.signed_in(account, &row, &successor, now)
+    }
+
+    /// The caller's sessions, the one used last first.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub fn sessions(&self, user: &str) -> Result<Vec<SessionInfo>, AuthError> {
+        let now = self.clock.now();
+        let mut rows = repo::sessions(&self.store.snapshot(), user)?;
+        rows.retain(|row| now < row.expires_at);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.used_at));
+        Ok(rows.into_iter().map(SessionInfo::from).collect())
+    }
+
+    /// Ends a session of the caller's own.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when the caller has none with this id.
+    pub async fn end_session(&self, caller: &Principal, who: Who, id: &str) -> Result<(), AuthError> {
+        let (id, user, now) = (id.to_owned(), caller.id.to_string(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                let row = repo::session(tx, &id)?.filter(|row| row.user == user);
+                let row = row.ok_or_else(|| AuthError::NotFound(format!("session \"{id}\"")))?;
+                repo::end_session(tx, &row)?;
+                Ok(audit::record(tx, Event::new("session.ended", &who, &user, now))?)
+            })
+            .await
+    }
+
+    /// Ends the session of a refresh token, whoever brings it. A token that is none ends none.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn end_session_of(&self, token: &str, who: Who) -> Result<(), AuthError> {
+        let Some(id) = RefreshToken::parse(token).map(|token| token.session()) else { return Ok(()) };
+        let now = self.clock.now();
+        self.store
+            .write(move |tx| {
+                let Some(row) = repo::session(tx, &id)? else { return Ok(()) };
+                repo::end_session(tx, &row)?;
+                Ok(audit::record(tx, Event::new("session.ended", &who, &row.user, now))?)
+            })
+            .await
+    }
+
+    /// Ends all sessions of a user; by default of the caller. Answers how many.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] for another user without `users:update` and everything that the user may do.
+    pub async fn end_sessions(&self, caller: &Principal, who: Who, user: &str) -> Result<usize, AuthError> {
+        if caller.id.as_str() != user {
+            self.check_over(caller, user)?;
+        }
+        let (user, now) = (user.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                let ended = repo::end_sessions(tx, &user, None)?;
+                let event = Event::new("session.allEnded", &who, &user, now);
+                audit::record(tx, event.with(serde_json::json!({"ended": ended})))?;
+                Ok(ended)
+            })
+            .await
+    }
+
+    /// Refuses who may not change this user: it takes `users:update`, and everything that the user may do.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`], [`AuthError::NotFound`].
+    pub fn check_over(&self, caller: &Principal, user: &str) -> Result<Account, AuthError> {
+        if !caller.may("users", Action::Update) {
+            return Err(AuthError::Forbidden("it takes users:update"));
+        }
+        let account = self.directory.by_id(user)?.ok_or_else(|| AuthError::NotFound(format!("user \"{user}\"")))?;
+        if !caller.covers(&self.roles.of(&self.store.snapshot())?.together(&account.roles)) {
+            return Err(AuthError::Forbidden("the user may do what you may not"));
+        }
+        Ok(account)
+    }
+
+    /// Takes a new key for signing tokens. Tokens of the old one end now (`at_once`), or when their time is over.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] without `auth:update`, [`AuthError::KeysConfigured`].
+    pub async fn rotate_keys(&self, caller: &Principal, who: Who, at_once: bool) -> Result<String, AuthError> {
+        if !caller.may("auth", Action::Update) {
+            return Err(AuthError::Forbidden("it takes auth:update"));
+        }
+        let now = self.clock.now();
+        let overlap = if at_once { SignedDuration::ZERO } else { seconds(self.lives.access_seconds) };
+        let also = move |tx: &mut Tx<'_>, kid: &str| audit::record(tx, Event::new("auth.keyRotated", &who, kid, now));
+        let kid = self.tokens.rotate(&self.store, now, overlap, also).await?;
+        self.verified.invalidate_all();
+        Ok(kid)
+    }
+
+    /// The public keys, as other servers read them.
+    #[must_use]
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.tokens.public_keys(self.clock.now())
+    }
+
+    /// Removes sessions that have ended.
+    ///
+    /// # Errors
+    /// [`AuthError::Store`].
+    pub async fn sweep(&self) -> Result<(), AuthError> {
+        loop {
+            let now = self.clock.now();
+            let ended = self.store.scan::<_, AuthError, _>(move |snap| Ok(repo::ended_sessions(snap, now)?)).await?;
+            let count = ended.len();
+            if count > 0 {
+                self.store.write(move |tx| repo::remove_ended(tx, &ended, now)).await?;
             }
-            None => {
-                tracing::info!(user = telemetry::user_tag(email), "a sign-in failed");
-                Err(AuthError::InvalidCredentials)
+            if count < repo::SWEEP_MAX {
+                return Ok(());
             }
         }
     }
@@ -112,57 +407,57 @@ impl AuthService {
             tracing::warn!(user = telemetry::user_tag(user.as_str()), %error, "a password's hash was not upgraded");
         }
     }
+}
 
-    /// Checks a token as if it were seen for the first time.
-    fn verify(&self, token: &str, epoch: u64) -> Result<Option<Verified>, StoreError> {
-        let Some(claims) = self.tokens.verify(token, self.clock.now()) else { return Ok(None) };
-        let Some(session) = self.session(&claims.sub, &claims.stamp)? else { return Ok(None) };
-        Ok(Some(Verified { session, stamp: claims.stamp.into(), expires: claims.exp, epoch }))
-    }
-
-    /// The session of a user, unless the user is gone, disabled, or has another password since.
-    fn session(&self, user: &str, stamp: &str) -> Result<Option<Session>, StoreError> {
-        let Some(account) = self.directory.by_id(user)?.filter(|account| !account.disabled) else { return Ok(None) };
-        let current = repo::password(&self.store.snapshot(), user)?.map(|row| row.stamp);
-        if current.as_deref() != Some(stamp) {
-            return Ok(None);
-        }
-        let tag = telemetry::user_tag(user).into();
-        let Account { id, email, roles, .. } = account;
-        Ok(Some(Session { principal: Arc::new(Principal { id, email, roles }), tag }))
-    }
-
-    fn check(&self, token: &str) -> Result<Option<Session>, StoreError> {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-        let key: [u8; 32] = digest.as_ref().try_into().unwrap_or_default();
-        let epoch = self.store.snapshot().epoch(Epoch::Access);
-        let now = self.clock.now().as_second();
-        let known = self.verified.get(&key);
-        if let Some(known) = known.as_ref().filter(|known| known.epoch == epoch && now < known.expires) {
-            return Ok(Some(known.session.clone()));
-        }
-        let found = match known {
-            Some(known) if now < known.expires => self.renew(known, epoch)?,
-            Some(_) => None,
-            None => self.verify(token, epoch)?,
-        };
-        match &found {
-            Some(verified) => self.verified.insert(key, verified.clone()),
-            None => self.verified.invalidate(&key),
-        }
-        Ok(found.map(|verified| verified.session))
-    }
-
-    /// A token that was verified before something about users changed.
-    fn renew(&self, known: Verified, epoch: u64) -> Result<Option<Verified>, StoreError> {
-        let user: &RecordId = &known.session.principal.id;
-        let session = self.session(user.as_str(), &known.stamp)?;
-        Ok(session.map(|session| Verified { session, epoch, ..known }))
+impl From<SessionRow> for SessionInfo {
+    fn from(row: SessionRow) -> Self {
+        let SessionRow { id, created_at, used_at, expires_at, device, address, methods, impersonator, .. } = row;
+        Self { id, created_at, used_at, expires_at, device, address, methods, impersonator }
     }
 }
 
-impl Authenticate for AuthService {
-    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError> {
-        Ok(self.check(token)?)
+/// Makes room for one more session of a user.
+fn crowd_out(tx: &mut Tx<'_>, user: &str) -> Result<(), AuthError> {
+    let mut rows = repo::sessions(tx, user)?;
+    if rows.len() >= SESSIONS_MAX {
+        rows.sort_by_key(|row| row.used_at);
+        for row in rows.iter().take(rows.len() + 1 - SESSIONS_MAX) {
+            repo::end_session(tx, row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Judges a refresh token inside the writer, where no two uses of it cross. `None` when it is worthless.
+fn refresh(
+    tx: &mut Tx<'_>,
+    id: &str,
+    token: &RefreshToken,
+    visit: &Visit,
+    lives: Lives,
+    now: Timestamp,
+) -> Result<Option<(SessionRow, RefreshToken)>, AuthError> {
+    let Some(mut row) = repo::session(tx, id)?.filter(|row| now < row.expires_at) else { return Ok(None) };
+    match row.rotate(token, now, lives.grace_seconds) {
+        Verdict::Repeated(successor) => Ok(Some((row, successor))),
+        Verdict::Rotated(successor) => {
+            let end = row.created_at.saturating_add(seconds(lives.session_seconds_max)).unwrap_or(Timestamp::MAX);
+            if row.impersonator.is_none() {
+                row.expires_at = now.saturating_add(seconds(lives.refresh_seconds)).unwrap_or(end).min(end);
+            }
+            row.used_at = now;
+            row.address = visit.who.address.or(row.address);
+            repo::put_session(tx, &row)?;
+            Ok(Some((row, successor)))
+        }
+        Verdict::Reused => {
+            repo::end_session(tx, &row)?;
+            tracing::warn!(
+                user = telemetry::user_tag(&row.user),
+                "a refresh token was used twice; its session was ended"
+            );
+            audit::record(tx, Event::new("session.reuseDetected", &visit.who, &row.user, now))?;
+            Ok(None)
+        }
     }
 }

@@ -4,10 +4,10 @@ use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, Tags, param::Path};
 use serde::Serialize;
 
-use super::{Asker, CollectionDef, CollectionInput, CollectionService, dto, system::COLLECTIONS};
+use super::{CollectionDef, CollectionInput, CollectionService, dto, system::COLLECTIONS};
 use crate::{
-    access::Action,
-    http::{ApiError, JsonBody, JsonReply, caller_of, request_id_of},
+    access::{Action, Who},
+    http::{ApiError, JsonBody, JsonReply, caller_of, who_of},
     kernel::Code,
 };
 
@@ -47,7 +47,7 @@ impl CollectionsApi {
     /// Who may list collections may call this.
     #[oai(path = "/", method = "get", operation_id = "listCollections")]
     async fn list(&self, request: &Request) -> Result<JsonReply<List, dto::CollectionList>, ApiError> {
-        asker(request, Action::List)?;
+        who(request, Action::List)?;
         Ok(JsonReply::new(List { items: self.collections.list()? }))
     }
 
@@ -60,8 +60,8 @@ impl CollectionsApi {
         request: &Request,
         body: JsonBody<CollectionInput, dto::CollectionCreate>,
     ) -> Result<JsonReply<CollectionDef, dto::Collection, 201>, ApiError> {
-        let asker = asker(request, Action::Create)?;
-        Ok(JsonReply::new(self.collections.create(&asker, body.0).await?))
+        let who = who(request, Action::Create)?;
+        Ok(JsonReply::new(self.collections.create(&who, body.0).await?))
     }
 
     /// Read a collection
@@ -74,7 +74,7 @@ impl CollectionsApi {
         /// The name of the collection.
         name: Path<String>,
     ) -> Result<Reply, ApiError> {
-        asker(request, Action::Read)?;
+        who(request, Action::Read)?;
         Ok(Reply::new(self.collections.read(&name.0)?))
     }
 
@@ -90,8 +90,8 @@ impl CollectionsApi {
         name: Path<String>,
         body: JsonBody<CollectionInput, dto::CollectionUpdate>,
     ) -> Result<Reply, ApiError> {
-        let asker = asker(request, Action::Update)?;
-        Ok(Reply::new(self.collections.update(&asker, &name.0, body.0).await?))
+        let who = who(request, Action::Update)?;
+        Ok(Reply::new(self.collections.update(&who, &name.0, body.0).await?))
     }
 
     /// Delete a collection
@@ -104,18 +104,18 @@ impl CollectionsApi {
         /// The name of the collection.
         name: Path<String>,
     ) -> Result<Deleted, ApiError> {
-        let asker = asker(request, Action::Delete)?;
-        self.collections.delete(&asker, &name.0).await?;
+        let who = who(request, Action::Delete)?;
+        self.collections.delete(&who, &name.0).await?;
         Ok(Deleted::NoContent)
     }
 }
 
 /// Who asks, if they may.
-pub(super) fn asker(request: &Request, action: Action) -> Result<Asker, ApiError> {
+pub(super) fn who(request: &Request, action: Action) -> Result<Who, ApiError> {
     let principal = caller_of(request)?;
     if !principal.may(COLLECTIONS, action) {
         let detail = format!("your roles do not permit {COLLECTIONS}:{}", action.name());
         return Err(ApiError::new(Code::Forbidden, detail));
     }
-    Ok(Asker { actor: principal.id.to_string(), request_id: request_id_of(request) })
+    Ok(who_of(request))
 }

@@ -13,11 +13,11 @@ use super::{
     model::{CollectionDef, CollectionError, IndexInput, Rename},
     rename,
     repo::{self, Dropped},
-    service::Asker,
     validate::{self, WantedIndex},
     view::CheckView,
 };
 use crate::{
+    access::Who,
     kernel::FieldError,
     store::{Change, ChangeKind, Epoch, Store, StoreError, Tx, log},
 };
@@ -39,14 +39,14 @@ pub(super) fn guarded<T>(
 /// Stores a new collection under a number of its own.
 pub(super) fn insert(
     tx: &mut Tx<'_>,
-    asker: &Asker,
+    who: &Who,
     mut def: CollectionDef,
     wanted: Vec<WantedIndex>,
 ) -> Result<CollectionDef, CollectionError> {
     def.number = repo::next_number(tx, "collection")?;
     change::assign_indexes(tx, None, &mut def, wanted, true)?;
     repo::put(tx, &def)?;
-    log_change(tx, asker, ChangeKind::Created, None, Some(&def), def.created_at)?;
+    log_change(tx, who, ChangeKind::Created, None, Some(&def), def.created_at)?;
     Ok(def)
 }
 
@@ -126,7 +126,7 @@ impl Update {
     pub(super) fn carry_out(
         self,
         tx: &mut Tx<'_>,
-        asker: &Asker,
+        who: &Who,
         before: &Catalog,
         after: &Catalog,
     ) -> Result<CollectionDef, CollectionError> {
@@ -152,7 +152,7 @@ impl Update {
         }
         new.since = known_since(&stored.def, &old.def, &new, tx.seq() + 1);
         repo::put(tx, &new)?;
-        log_change(tx, asker, ChangeKind::Updated, Some(&stored.def), Some(&new), new.updated_at)?;
+        log_change(tx, who, ChangeKind::Updated, Some(&stored.def), Some(&new), new.updated_at)?;
         Ok(new)
     }
 }
@@ -205,21 +205,16 @@ fn judge_newer(tx: &Tx<'_>, old: &Collection, fields: &[Field], seq: u64) -> Res
 }
 
 /// Forgets a collection; maintenance removes its records.
-pub(super) fn remove(
-    tx: &mut Tx<'_>,
-    asker: &Asker,
-    def: &CollectionDef,
-    now: Timestamp,
-) -> Result<(), CollectionError> {
+pub(super) fn remove(tx: &mut Tx<'_>, who: &Who, def: &CollectionDef, now: Timestamp) -> Result<(), CollectionError> {
     repo::delete(tx, def.number)?;
     let indexes = def.indexes.iter().map(|index| index.number).collect();
     repo::add_dropped(tx, def.number, Dropped { records: true, indexes })?;
-    log_change(tx, asker, ChangeKind::Deleted, Some(def), None, now)
+    log_change(tx, who, ChangeKind::Deleted, Some(def), None, now)
 }
 
 fn log_change(
     tx: &mut Tx<'_>,
-    asker: &Asker,
+    who: &Who,
     kind: ChangeKind,
     old: Option<&CollectionDef>,
     new: Option<&CollectionDef>,
@@ -234,7 +229,7 @@ fn log_change(
         collection: 0,
         id: &def.name,
         kind,
-        actor: asker.origin(),
+        actor: who.origin(),
         new: new_text.as_deref(),
         old: old_text.as_deref(),
         previous: None,

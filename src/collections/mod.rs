@@ -32,6 +32,6 @@ pub use model::{
 };
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, RecordScope, Schemas, Sight, Unseen};
-pub use service::{Asker, CollectionService};
+pub use service::CollectionService;
 pub use validate::{is_name, is_reserved_collection, is_reserved_field};
 pub use view::{CheckView, View};

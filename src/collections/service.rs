@@ -13,29 +13,13 @@ use super::{
     view::CheckView,
 };
 use crate::{
+    access::Who,
     kernel::{Clock, FieldError},
-    store::{Store, Tx, log::Origin},
+    store::{Store, Tx},
 };
 
 /// How often a change is tried again when another one came between.
 pub(super) const TRIES: usize = 5;
-
-/// Who asks, for the change log.
-#[derive(Clone, Debug, Default)]
-pub struct Asker {
-    /// The id of the user.
-    pub actor: String,
-    /// The id of the request.
-    pub request_id: String,
-}
-
-impl Asker {
-    /// As the change log wants it.
-    #[must_use]
-    pub fn origin(&self) -> Origin<'_> {
-        Origin { actor: &self.actor, request_id: &self.request_id }
-    }
-}
 
 /// Use cases of collections.
 #[derive(Clone)]
@@ -81,9 +65,9 @@ impl CollectionService {
     ///
     /// # Errors
     /// [`CollectionError::Invalid`] with every fault, or another [`CollectionError`].
-    pub async fn create(&self, asker: &Asker, input: CollectionInput) -> Result<CollectionDef, CollectionError> {
+    pub async fn create(&self, who: &Who, input: CollectionInput) -> Result<CollectionDef, CollectionError> {
         refuse_former_name(&input)?;
-        self.create_as(asker, input, false).await
+        self.create_as(who, input, false).await
     }
 
     /// Makes a collection that Stead itself needs, unless it is there.
@@ -92,16 +76,33 @@ impl CollectionService {
     /// [`CollectionError`].
     pub async fn ensure_system(&self, input: CollectionInput) -> Result<(), CollectionError> {
         let (_, catalog) = self.catalogs.current()?;
-        if input.name.as_deref().is_some_and(|name| catalog.by_name(name).is_some()) {
+        let who = Who::system("system");
+        if let Some(stored) = input.name.as_deref().and_then(|name| catalog.by_name(name)) {
+            return self.complete_system(&who, &stored.def, input.fields.unwrap_or_default()).await;
+        }
+        self.create_as(&who, input, true).await.map(|_| ())
+    }
+
+    /// Gives a system collection of an older binary the fields that this one needs.
+    async fn complete_system(
+        &self,
+        who: &Who,
+        stored: &CollectionDef,
+        own: Vec<FieldDef>,
+    ) -> Result<(), CollectionError> {
+        let is_own = |field: &&FieldDef| own.iter().any(|own| own.name == field.name);
+        let further = stored.fields.iter().filter(|field| !is_own(field)).cloned();
+        let fields: Vec<_> = own.iter().cloned().chain(further).collect();
+        if own.iter().all(|field| stored.fields.contains(field)) {
             return Ok(());
         }
-        let asker = Asker { actor: "system".into(), request_id: String::new() };
-        self.create_as(&asker, input, true).await.map(|_| ())
+        let input = CollectionInput { fields: Some(fields), ..CollectionInput::default() };
+        self.update(who, &stored.name, input).await.map(|_| ())
     }
 
     async fn create_as(
         &self,
-        asker: &Asker,
+        who: &Who,
         input: CollectionInput,
         system: bool,
     ) -> Result<CollectionDef, CollectionError> {
@@ -114,8 +115,8 @@ impl CollectionService {
             let def = new_def(&input, now, system);
             let indexes = input.indexes.clone().unwrap_or_default();
             let (_, wanted) = validate::check(&def, &indexes, &catalog, &*self.views)?;
-            let asker = asker.clone();
-            let insert = move |tx: &mut Tx<'_>| commit::insert(tx, &asker, def, wanted);
+            let who = who.clone();
+            let insert = move |tx: &mut Tx<'_>| commit::insert(tx, &who, def, wanted);
             let created = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, insert)).await;
             if !matches!(created, Err(CollectionError::Moved)) {
                 return created;
@@ -131,7 +132,7 @@ impl CollectionService {
     /// being carried out, or another [`CollectionError`].
     pub async fn update(
         &self,
-        asker: &Asker,
+        who: &Who,
         name: &str,
         input: CollectionInput,
     ) -> Result<CollectionDef, CollectionError> {
@@ -140,9 +141,9 @@ impl CollectionService {
             let (_, catalog) = self.catalogs.current()?;
             let plan = plan_update(&catalog, find(&catalog, name)?, &input, &*self.views, self.clock.now())?;
             let plan = plan.judge(&self.store).await?;
-            let asker = asker.clone();
+            let who = who.clone();
             let update =
-                move |tx: &mut Tx<'_>| commit::guarded(tx, catalog.epoch, |tx| update(tx, &asker, &catalog, plan));
+                move |tx: &mut Tx<'_>| commit::guarded(tx, catalog.epoch, |tx| update(tx, &who, &catalog, plan));
             let updated = self.store.write(update).await;
             if !matches!(updated, Err(CollectionError::Moved)) {
                 return updated;
@@ -155,7 +156,7 @@ impl CollectionService {
     ///
     /// # Errors
     /// [`CollectionError::Conflict`] when it is a system collection or another one's relation points at it.
-    pub async fn delete(&self, asker: &Asker, name: &str) -> Result<(), CollectionError> {
+    pub async fn delete(&self, who: &Who, name: &str) -> Result<(), CollectionError> {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
             let def = find(&catalog, name)?.def.clone();
@@ -177,8 +178,8 @@ impl CollectionService {
                 let detail = format!("the views {} read \"{name}\"; change or delete them first", views.join(", "));
                 return Err(CollectionError::Conflict(detail));
             }
-            let (asker, now) = (asker.clone(), self.clock.now());
-            let remove = move |tx: &mut Tx<'_>| commit::remove(tx, &asker, &def, now);
+            let (who, now) = (who.clone(), self.clock.now());
+            let remove = move |tx: &mut Tx<'_>| commit::remove(tx, &who, &def, now);
             let deleted = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, remove)).await;
             if !matches!(deleted, Err(CollectionError::Moved)) {
                 return deleted;
@@ -217,9 +218,9 @@ pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> 
     }
 }
 
-fn update(tx: &mut Tx<'_>, asker: &Asker, catalog: &Catalog, plan: Update) -> Result<CollectionDef, CollectionError> {
+fn update(tx: &mut Tx<'_>, who: &Who, catalog: &Catalog, plan: Update) -> Result<CollectionDef, CollectionError> {
     let old_name = plan.names().0.to_owned();
-    let new = plan.carry_out(tx, asker, catalog, catalog)?;
+    let new = plan.carry_out(tx, who, catalog, catalog)?;
     if old_name != new.name {
         change::rename_targets(tx, catalog, &old_name, &new)?;
     }

@@ -9,9 +9,6 @@ use super::{
 pub const USERS: &str = "users";
 /// The resource that stands for collections themselves in permissions.
 pub const COLLECTIONS: &str = "collections";
-/// The roles that a user can have.
-pub const ROLES: [&str; 4] = ["admin", "manager", "user", "viewer"];
-
 /// The fields of a user that decide what the user may do.
 pub const RIGHTS: [&str; 2] = ["roles", "disabled"];
 
@@ -40,11 +37,13 @@ pub fn fields_of(collection: &str) -> Vec<FieldDef> {
         },
         FieldDef { max: Some(200.into()), ..field("name", "string") },
         FieldDef {
-            values: Some(ROLES.map(str::to_owned).into()),
+            max: Some(64.into()),
             many: true,
+            max_items: Some(20),
             nullable: Some(false),
+            indexed: true,
             default: Some(serde_json::json!(["user"])),
-            ..field("roles", "enum")
+            ..field("roles", "string")
         },
         FieldDef { default: Some(false.into()), nullable: Some(false), ..field("disabled", "boolean") },
     ]

@@ -16,9 +16,11 @@ use super::{
 use crate::{expr, kernel::FieldError};
 
 /// Names that collections cannot have: words of the API's own.
-const RESERVED_COLLECTIONS: [&str; 18] = [
+const RESERVED_COLLECTIONS: [&str; 23] = [
+    "account",
     "admin",
     "aggregate",
+    "audit",
     "auth",
     "batch",
     "collections",
@@ -26,11 +28,14 @@ const RESERVED_COLLECTIONS: [&str; 18] = [
     "files",
     "health",
     "jobs",
+    "keys",
+    "mail",
     "metrics",
     "openapi",
     "queues",
     "realtime",
     "records",
+    "roles",
     "search",
     "system",
     "uploads",

@@ -26,6 +26,8 @@ pub struct Config {
     pub store: Store,
     /// Sign-in.
     pub auth: Auth,
+    /// The audit log.
+    pub audit: Audit,
     /// Queries.
     pub records: Records,
     /// The log.
@@ -150,17 +152,55 @@ impl Default for Store {
 pub struct Auth {
     /// How long an access token is good for, in seconds.
     pub access_token_seconds: u64,
+    /// How long a refresh token is good for, in seconds.
+    pub refresh_token_seconds: u64,
+    /// How long a session lasts, however often it is refreshed, in seconds.
+    pub session_seconds_max: u64,
+    /// For how long a refresh token that was used gets the same answer once more, in seconds, for clients that lost it.
+    pub refresh_grace_seconds: u64,
+    /// Whether cookies of sessions are sent over TLS only; browsers take `localhost` for that.
+    pub cookie_secure: bool,
+    /// Who issues tokens: their `iss`.
+    pub issuer: String,
+    /// For whom tokens are: their `aud`.
+    pub audience: String,
     /// The least length of a password, in characters.
     pub password_length_min: usize,
     /// Passwords that are hashed at once; 0 for one for each core.
     pub hashes_max: usize,
-    /// The key that signs tokens: an Ed25519 key in PKCS#8 PEM. Empty: a key is made and kept in the data folder.
+    /// The key that signs tokens: an Ed25519 key in PKCS#8 PEM; further ones after it only verify. Empty: a key is made and
+    /// kept in the data folder.
     pub signing_key: String,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { access_token_seconds: 900, password_length_min: 10, hashes_max: 0, signing_key: String::new() }
+        Self {
+            access_token_seconds: 900,
+            refresh_token_seconds: 30 * 86_400,
+            session_seconds_max: 90 * 86_400,
+            refresh_grace_seconds: 10,
+            cookie_secure: true,
+            issuer: "stead".into(),
+            audience: "stead-api".into(),
+            password_length_min: 10,
+            hashes_max: 0,
+            signing_key: String::new(),
+        }
+    }
+}
+
+/// The audit log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audit {
+    /// For how many days events are kept.
+    pub retention_days: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: 365 }
     }
 }
 
@@ -239,6 +279,20 @@ impl Config {
             "auth.access_token_seconds",
             "must be from 60 to 86400",
         );
+        check(
+            (self.auth.access_token_seconds..=366 * 86_400).contains(&self.auth.refresh_token_seconds),
+            "auth.refresh_token_seconds",
+            "must be from auth.access_token_seconds to 31622400",
+        );
+        check(
+            (self.auth.refresh_token_seconds..=3660 * 86_400).contains(&self.auth.session_seconds_max),
+            "auth.session_seconds_max",
+            "must be from auth.refresh_token_seconds to 316224000",
+        );
+        check(self.auth.refresh_grace_seconds <= 60, "auth.refresh_grace_seconds", "must be from 0 to 60");
+        check(!self.auth.issuer.is_empty(), "auth.issuer", "must not be empty");
+        check(!self.auth.audience.is_empty(), "auth.audience", "must not be empty");
+        check((1..=36_500).contains(&self.audit.retention_days), "audit.retention_days", "must be from 1 to 36500");
         check((8..=128).contains(&self.auth.password_length_min), "auth.password_length_min", "must be from 8 to 128");
         check(self.records.examined_max > 0, "records.examined_max", "must be greater than 0");
         let depth = self.records.relation_depth_max;

@@ -1,11 +1,17 @@
 //! The gate before every protected route: who calls, and not too often.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use poem::{Endpoint, Request, Response, http::header};
 
-use super::{ApiError, RateLimiter, RequestId};
-use crate::{access::Principal, kernel::Code};
+use super::{ApiError, Cookies, RateLimiter, address_of};
+use crate::{
+    access::{Kind, Principal},
+    kernel::Code,
+};
+
+/// What a user who must first set up a second factor may reach.
+const RESTRICTED_TO: &str = "/api/v1/auth/";
 
 /// A caller whose credentials were checked.
 #[derive(Clone, Debug)]
@@ -18,17 +24,19 @@ pub struct Session {
 
 /// Checks credentials. Declared here, where they are needed; implemented by `auth`, which knows how.
 pub trait Authenticate: Send + Sync + 'static {
-    /// The caller to whom an access token belongs; `None` when it is not valid (any more).
+    /// The caller to whom an access token or an API key belongs, when it is used from this address; `None` when it is not
+    /// valid (any more).
     ///
     /// # Errors
     /// [`ApiError`] when it cannot be known for now.
-    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError>;
+    fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError>;
 }
 
 /// Lets only callers with valid credentials pass, but for the public paths.
 pub struct Gate<E> {
     inner: E,
     authenticate: Arc<dyn Authenticate>,
+    cookies: Cookies,
     limiter: Option<Arc<RateLimiter<String>>>,
     public: &'static [&'static str],
 }
@@ -44,28 +52,47 @@ impl<E> Gate<E> {
     pub fn new(
         inner: E,
         authenticate: Arc<dyn Authenticate>,
+        cookies: Cookies,
         limiter: Option<Arc<RateLimiter<String>>>,
         public: &'static [&'static str],
     ) -> Self {
-        Self { inner, authenticate, limiter, public }
+        Self { inner, authenticate, cookies, limiter, public }
     }
 
     fn session(&self, request: &Request) -> Result<Session, ApiError> {
         if let Some(session) = request.data::<Session>() {
             return Ok(session.clone());
         }
-        let header = request.header(header::AUTHORIZATION);
-        let token =
-            header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let Some((_, token)) = token else {
-            let detail = "sign in at /api/v1/auth/login and send the access token as Authorization: Bearer";
-            return Err(ApiError::new(Code::Unauthenticated, detail));
+        let token = match (bearer(request), self.cookies.access(request)) {
+            (Some(token), _) => token,
+            // A header that is something else is no reason to take a cookie instead.
+            (None, Some(token)) if request.header(header::AUTHORIZATION).is_none() => {
+                self.cookies.check_page(request)?;
+                token
+            }
+            _ => {
+                let detail = "sign in at /api/v1/auth/login and send the access token as Authorization: Bearer";
+                return Err(ApiError::new(Code::Unauthenticated, detail));
+            }
         };
-        let session = self.authenticate.authenticate(token.trim())?;
-        session.ok_or_else(|| {
+        let session = self.authenticate.authenticate(token, address_of(request))?;
+        let session = session.ok_or_else(|| {
             ApiError::new(Code::Unauthenticated, "the access token is not valid or has expired; sign in again")
-        })
+        })?;
+        let restricted = matches!(session.principal.kind, Kind::User { restricted: true, .. });
+        if restricted && !request.original_uri().path().starts_with(RESTRICTED_TO) {
+            let detail =
+                "one of your roles asks for a second factor; set one up under /api/v1/auth/factors, then sign in again";
+            return Err(ApiError::new(Code::SecondFactorRequired, detail));
+        }
+        Ok(session)
     }
+}
+
+/// The token in the `Authorization` header ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
@@ -110,18 +137,3 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
 /// The caller's name in the log, for the pipeline.
 #[derive(Clone, Debug)]
 pub(super) struct UserTag(pub(super) Arc<str>);
-
-/// The caller of a request behind the gate.
-///
-/// # Errors
-/// 401 when the route is not behind the gate.
-pub fn caller_of(request: &Request) -> Result<Arc<Principal>, ApiError> {
-    let session = request.data::<Session>();
-    session.map(|s| Arc::clone(&s.principal)).ok_or_else(|| ApiError::new(Code::Unauthenticated, "sign in first"))
-}
-
-/// The id of a request.
-#[must_use]
-pub fn request_id_of(request: &Request) -> String {
-    request.data::<RequestId>().map_or_else(String::new, |id| id.0.to_string())
-}

@@ -1,6 +1,7 @@
 //! What HTTP is the same for every feature: problems, the caller, the pipeline around all routes.
 
 mod body;
+mod cookie;
 mod cors;
 mod gate;
 mod headers;
@@ -8,11 +9,14 @@ pub mod openapi;
 mod pipeline;
 mod problem;
 mod rate;
+mod visitor;
 
 pub use body::{
     BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, read_bytes, stream_response,
 };
-pub use gate::{Authenticate, Gate, Session, caller_of, request_id_of};
+pub use cookie::{Cookies, Held};
+pub use gate::{Authenticate, Gate, Session};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};
 pub use problem::ApiError;
 pub use rate::{RateLimiter, Verdict};
+pub use visitor::{address_of, caller_of, device_of, network_of, request_id_of, who_of};

@@ -2,7 +2,7 @@
 //! one over the answer: request id, CORS, limits, timeout, panics, errors, security headers, compression, log line.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
-    Addr, Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
+    Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
@@ -23,6 +23,7 @@ use super::{
     cors::Cors,
     gate::UserTag,
     headers, problem,
+    visitor::{ClientAddress, client_address, network_of},
 };
 use crate::{
     config::{Config, Http},
@@ -136,6 +137,7 @@ struct Asked {
     origin: Option<HeaderValue>,
     encoding: Option<CompressionAlgo>,
     verdict: Option<Verdict>,
+    address: Option<IpAddr>,
 }
 
 impl<E: Endpoint<Output = Response>> Pipeline<E> {
@@ -157,6 +159,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
             origin: self.cors.allowed(request),
             encoding,
             verdict: None,
+            address: client_address(request, &self.options.trusted_proxies),
         }
     }
 
@@ -176,7 +179,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         let sign_in = self.options.sign_in_paths.contains(&request.uri().path());
         let limiters = [self.options.per_address.as_ref(), self.options.sign_in.as_ref().filter(|_| sign_in)];
         for limiter in limiters.into_iter().flatten() {
-            let Some(address) = client_address(request, &self.options.trusted_proxies) else { continue };
+            let Some(address) = asked.address else { continue };
             let verdict = limiter.check(&network_of(address));
             asked.verdict = Some(verdict);
             if let Some(seconds) = verdict.retry_after_seconds {
@@ -202,6 +205,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         let idle = Duration::from_millis(self.options.http.stream_idle_ms);
         request.set_data(BodyLimits { bytes_max: limit, idle });
         request.set_data(RequestId(Arc::clone(&asked.id)));
+        request.set_data(ClientAddress(asked.address));
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         // Whoever reads a stream waits for no part of it longer than `idle`.
         let answer = match is_stream {
@@ -308,36 +312,6 @@ fn log(asked: &Asked, response: &Response) {
         status = response.status().as_u16(),
         duration_us,
     );
-}
-
-/// The address of the client: the nearest one in `X-Forwarded-For` that is no trusted proxy, when the peer is one.
-fn client_address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
-    let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };
-    let peer = peer.ip().to_canonical();
-    if !is_trusted(&peer) {
-        return Some(peer);
-    }
-    let values = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let listed: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let addresses =
-        listed.iter().rev().map_while(|text| text.parse::<IpAddr>().ok()).map(|address| address.to_canonical());
-    let mut client = peer;
-    for address in addresses {
-        client = address;
-        if !is_trusted(&address) {
-            break;
-        }
-    }
-    Some(client)
-}
-
-/// One client may have a whole IPv6 network of /64, so it counts as one address.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
-    }
 }
 
 /// The best encoding that the client accepts: zstd, then brotli, then gzip.

@@ -13,7 +13,9 @@ use poem::{
 pub use super::transfer::api::takes_stream;
 use super::{Bulk, Caller, Idempotency, KEY_MAX, RecordService, Shown, takeover::TakeoverMode, transfer};
 use crate::{
-    http::{ApiError, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of},
+    http::{
+        ApiError, address_of, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of,
+    },
     kernel::{Code, FieldError},
 };
 
@@ -80,7 +82,8 @@ where
 
 impl Call {
     pub(super) fn caller(&self) -> Result<Caller, ApiError> {
-        Ok(Caller { principal: caller_of(&self.request)?, request_id: request_id_of(&self.request) })
+        let (request_id, address) = (request_id_of(&self.request), address_of(&self.request));
+        Ok(Caller { principal: caller_of(&self.request)?, request_id, address })
     }
 
     fn parameter(&self, name: &str) -> Result<String, ApiError> {

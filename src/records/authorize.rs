@@ -11,7 +11,7 @@ use super::{
     view::View,
 };
 use crate::{
-    access::{Action, AuthValues},
+    access::{Action, AuthValues, Kind},
     collections::{
         Collection, Slot, Slots,
         catalog::{CompiledRules, FIRST_FIELD},
@@ -19,6 +19,8 @@ use crate::{
     },
     expr::Expr,
     kernel::FieldError,
+    roles,
+    store::{Read, StoreError},
 };
 
 /// What the caller's roles and the collection's rules open.
@@ -62,10 +64,13 @@ fn open_own(
     rule: impl Fn(&CompiledRules) -> &Option<Expr>,
     now: Timestamp,
 ) -> Result<Opening, RecordError> {
+    let forbidden = || RecordError::Forbidden(collection.def.name.clone());
     if caller.principal.may(&collection.def.name, action) {
         return Ok(Opening::All);
     }
-    let forbidden = || RecordError::Forbidden(collection.def.name.clone());
+    if !caller.principal.reaches(&collection.def.name, action) {
+        return Err(forbidden());
+    }
     let rule = rule(&collection.rules).as_ref().ok_or_else(forbidden)?;
     let auth = AuthValues { principal: &caller.principal, now };
     match rule.bind(&auth, now) {
@@ -172,22 +177,67 @@ pub(super) fn kept_fields(caller: &Caller, collection: &Collection, now: Timesta
     closed.map(|field| field.slot).chain(hidden).collect()
 }
 
-/// Refuses a user who, by a rule, may write users, but not what gives rights. Only a permission opens that.
+/// Refuses what would give rights that the caller does not have: by a rule nobody changes what gives rights, and by a permission
+/// nobody more than they have, nor anything of a user who has more.
 pub(super) fn check_rights(
+    source: &impl Read,
     caller: &Caller,
     collection: &Collection,
     action: Action,
     draft: &Draft,
     old: Option<&Slots<'_>>,
 ) -> Result<(), RecordError> {
-    if collection.def.name != system::USERS || caller.principal.may(system::USERS, action) {
+    if collection.def.name != system::USERS {
         return Ok(());
     }
-    let gives_rights = system::RIGHTS.iter().filter_map(|name| collection.slot(name)).any(|slot| {
-        let before = old.and_then(|old| old.get(slot)).or(collection.field(slot).map(|field| field.default.as_str()));
-        draft.value(slot).is_some_and(|value| Some(value) != before)
-    });
-    if gives_rights { Err(RecordError::Forbidden(system::USERS.into())) } else { Ok(()) }
+    let field = |name: &str| collection.slot(name);
+    let before =
+        |slot: Slot| old.and_then(|old| old.get(slot)).or(collection.field(slot).map(|field| field.default.as_str()));
+    if !caller.principal.may(system::USERS, action) {
+        let gives = |slot: Slot| draft.value(slot).is_some_and(|value| Some(value) != before(slot));
+        let gives_rights = system::RIGHTS.iter().filter_map(|name| field(name)).any(gives);
+        return if gives_rights { Err(RecordError::Forbidden(system::USERS.into())) } else { Ok(()) };
+    }
+    check_over(source, caller, collection, old)?;
+    let Some(roles) = field("roles") else { return Ok(()) };
+    let (held, given) = (names(old.and_then(|old| old.get(roles)))?, names(draft.value(roles).or(before(roles)))?);
+    let mut errors = Vec::new();
+    for (position, name) in given.iter().enumerate().filter(|(_, name)| !held.contains(name)) {
+        let pointer = format!("/roles/{position}");
+        match roles::role(source, name)? {
+            None => errors.push(FieldError::new(pointer, "unknown_role", format!("there is no role \"{name}\""))),
+            Some(role) if caller.principal.covers(&role.compiled()) => {}
+            Some(_) => return Err(RecordError::Forbidden(system::USERS.into())),
+        }
+    }
+    let changed = held.iter().any(|name| !given.contains(name)) || given.iter().any(|name| !held.contains(name));
+    let plain = old.is_none() && draft.value(roles).is_none_or(|value| Some(value) == before(roles));
+    if changed && !plain && !caller.principal.may("roles", Action::Assign) {
+        return Err(RecordError::Forbidden("roles (it takes roles:assign)".into()));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(RecordError::Invalid(errors)) }
+}
+
+/// Refuses who may change users, but not this one, for the user may do what they may not.
+pub(super) fn check_over(
+    source: &impl Read,
+    caller: &Caller,
+    collection: &Collection,
+    old: Option<&Slots<'_>>,
+) -> Result<(), RecordError> {
+    let is_users = collection.def.name == system::USERS;
+    let Some(old) = old.filter(|_| is_users && caller.principal.kind != Kind::Operator) else { return Ok(()) };
+    for name in names(collection.slot("roles").and_then(|slot| old.get(slot)))? {
+        let role = roles::role(source, &name)?;
+        if role.is_some_and(|role| !caller.principal.covers(&role.compiled())) {
+            return Err(RecordError::Forbidden(system::USERS.into()));
+        }
+    }
+    Ok(())
+}
+
+fn names(list: Option<&str>) -> Result<Vec<String>, StoreError> {
+    list.map_or(Ok(Vec::new()), |list| serde_json::from_str(list).map_err(StoreError::corrupt))
 }
 
 pub(super) fn check_version(slots: &Slots<'_>, expected: Option<i64>) -> Result<(), RecordError> {

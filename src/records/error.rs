@@ -1,6 +1,7 @@
 //! What can come of a request about records.
 
 use crate::{
+    auth::AuthError,
     collections::CollectionError,
     kernel::{Code, DomainError, FieldError},
     store::StoreError,
@@ -81,6 +82,9 @@ pub enum RecordError {
     /// The schema moved between check and commit; the service tries again.
     #[error("the schema changed meanwhile; try again")]
     Moved,
+    /// What a change of a user's record would do to accounts.
+    #[error(transparent)]
+    Account(#[from] AuthError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -102,6 +106,7 @@ impl DomainError for RecordError {
             Self::Parameters(_) => Code::InvalidParameter,
             Self::Cursor => Code::InvalidCursor,
             Self::IndexRequired(_) => Code::IndexRequired,
+            Self::Account(error) => error.code(),
             Self::Store(error) => error.code(),
         }
     }
@@ -117,7 +122,11 @@ impl DomainError for RecordError {
     }
 
     fn retry_after_seconds(&self) -> Option<u32> {
-        if let Self::Store(error) = self { error.retry_after_seconds() } else { None }
+        match self {
+            Self::Account(error) => error.retry_after_seconds(),
+            Self::Store(error) => error.retry_after_seconds(),
+            _ => None,
+        }
     }
 }
 

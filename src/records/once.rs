@@ -75,10 +75,10 @@ impl RecordService {
     ) -> Result<Answer, RecordError> {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            let (now, asker, actor) = (self.clock.now(), caller.asker(), caller.principal.id.clone());
+            let (now, who, actor) = (self.clock.now(), caller.who(), caller.principal.id.clone());
             let (idempotency, work) = (idempotency.clone(), Arc::clone(&work));
             let written = self.store.write(move |tx| {
-                let context = Context { catalog: &catalog, asker: &asker, now };
+                let context = Context { catalog: &catalog, who: &who, now };
                 write::check_epoch(tx, context.catalog)?;
                 let Some(request) = idempotency else { return work(tx, context) };
                 if let Some(answer) = idempotency::find(tx, actor.as_str(), &request, now)? {

@@ -1,6 +1,9 @@
 //! Use cases of records: who may do it, what is written, what is shown.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use jiff::Timestamp;
 
@@ -22,10 +25,8 @@ use super::{
     writing::{self, Changing, Creation},
 };
 use crate::{
-    access::{Action, Principal},
-    collections::{
-        Asker, Catalog, Catalogs, Collection, CollectionService, Slots, catalog::VERSION, system::COLLECTIONS,
-    },
+    access::{Action, Principal, Who},
+    collections::{Catalog, Catalogs, Collection, CollectionService, Slots, catalog::VERSION, system::COLLECTIONS},
     expr::Expr,
     kernel::{Clock, IdSource},
     store::{Store, Tx},
@@ -41,13 +42,21 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// The id of the request; empty when there is none.
     pub request_id: String,
+    /// The address of the client, when it came over the network.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
-    /// As the change log wants it.
+    /// The operator of the machine, outside of any request.
     #[must_use]
-    pub fn asker(&self) -> Asker {
-        Asker { actor: self.principal.id.to_string(), request_id: self.request_id.clone() }
+    pub fn operator() -> Self {
+        Self { principal: Principal::operator(), request_id: String::new(), address: None }
+    }
+
+    /// As logs tell it.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        Who::of(&self.principal, &self.request_id, self.address)
     }
 }
 
@@ -275,10 +284,10 @@ impl RecordService {
             let fresh_id = || self.ids.next(now).to_string();
             let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
             let (id, _, prepared) = creation.prepare(&snapshot, &catalog, &collection, now)?;
-            let (asker, more) = (caller.asker(), more.clone());
+            let (who, more) = (caller.who(), more.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, asker: &asker, now };
+                let context = Context { catalog: &catalog, who: &who, now };
                 writing::create(tx, context, &collection, &id, &prepared)?;
                 if let Some(more) = more {
                     more(tx, &id)?;
@@ -349,8 +358,8 @@ impl RecordService {
             let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let asker = caller.asker();
-                let context = Context { catalog: &catalog, asker: &asker, now };
+                let who = caller.who();
+                let context = Context { catalog: &catalog, who: &who, now };
                 writing::remove(tx, context, &caller, &collection, &id, expected)
             });
             match written.await {
@@ -386,8 +395,8 @@ impl Change {
         now: Timestamp,
     ) -> Result<(Arc<Collection>, Vec<u8>), RecordError> {
         write::check_epoch(tx, catalog)?;
-        let asker = self.caller.asker();
-        let context = Context { catalog, asker: &asker, now };
+        let who = self.caller.who();
+        let context = Context { catalog, who: &who, now };
         let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
         if prepared.old.as_ref() != Some(&current) {
             prepared = self.changing().prepare(tx, catalog, collection, current, now)?;

@@ -100,10 +100,10 @@ impl RecordService {
                     Err(error) => report.rejected.push(Rejected::new(*number, &error)),
                 }
             }
-            let (asker, now) = (caller.asker(), self.clock.now());
+            let (who, now) = (caller.who(), self.clock.now());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, asker: &asker, now };
+                let context = Context { catalog: &catalog, who: &who, now };
                 let mut late = LateEntries::new();
                 for line in ready {
                     match write_line(tx, context, &collection, &line, mode, &mut late) {
@@ -182,7 +182,7 @@ fn write_line(
     }
     if collection.def.name == system::USERS {
         if let Some(hash) = &line.password_hash {
-            auth::put_password(tx, &line.id, hash.clone(), context.now)?;
+            auth::put_password(tx, &line.id, hash.clone(), context.now, None)?;
         }
         let roles = collection.slot("roles").and_then(|slot| line.draft.value(slot)).unwrap_or_default();
         if roles.contains("\"admin\"") {

@@ -15,10 +15,9 @@ use super::{
     view::View,
 };
 use crate::{
-    access::Principal,
+    access::Who,
     collections::{
-        Asker, Catalogs, Collection, CollectionInput, CollectionService, Slots, catalog::split_direction, layout,
-        maintenance,
+        Catalogs, Collection, CollectionInput, CollectionService, Slots, catalog::split_direction, layout, maintenance,
     },
     kernel::SystemClock,
     store::{Options, Schema, Store, StoreError, key::Direction},
@@ -54,18 +53,18 @@ impl World {
             CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
         let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
         let records = Arc::new(RecordService::new(collections.clone(), Arc::clone(&catalogs), clock, limits));
-        let caller = Caller { principal: Principal::operator(), request_id: String::new() };
+        let caller = Caller::operator();
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));
         let indexes = json!(indexes.iter().map(|fields| json!({ "fields": fields })).collect::<Vec<_>>());
         let now = if late { json!([]) } else { indexes.clone() };
         let input = |value: Value| serde_json::from_value::<CollectionInput>(value).unwrap();
-        let asker = Asker::default();
-        collections.create(&asker, input(json!({ "name": "things", "fields": fields, "indexes": now }))).await.unwrap();
+        let who = Who::default();
+        collections.create(&who, input(json!({ "name": "things", "fields": fields, "indexes": now }))).await.unwrap();
         world.import(rows).await;
         world.take_statistics();
         if late {
-            collections.update(&asker, "things", input(json!({ "indexes": indexes }))).await.unwrap();
+            collections.update(&who, "things", input(json!({ "indexes": indexes }))).await.unwrap();
             maintenance::catch_up(&world.catalogs).await.unwrap();
             world.take_statistics();
         }
@@ -76,7 +75,7 @@ impl World {
     pub(super) async fn define(&self, definition: Value) {
         let (store, catalogs) = (self.catalogs.store().clone(), Arc::clone(&self.catalogs));
         let service = CollectionService::new(store, catalogs, Arc::new(SystemClock), Arc::new(SavedAggregates));
-        service.create(&Asker::default(), serde_json::from_value(definition).unwrap()).await.unwrap();
+        service.create(&Who::default(), serde_json::from_value(definition).unwrap()).await.unwrap();
     }
 
     pub(super) fn asking<R>(&self, ask: impl FnOnce(&Asking<'_>) -> R) -> R {

@@ -10,9 +10,10 @@ use super::{
     prepare::{self, Prepared},
 };
 use crate::{
+    access::Who,
     auth,
     collections::{
-        Asker, Catalog, Collection, OnDelete, Slots,
+        Catalog, Collection, OnDelete, Slots,
         catalog::Referrer,
         layout::{self, DATA, GONE, INDEX},
         rewrite, system,
@@ -28,7 +29,7 @@ pub(super) const CASCADE_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) asker: &'a Asker,
+    pub(super) who: &'a Who,
     pub(super) now: Timestamp,
 }
 
@@ -184,16 +185,13 @@ fn log(
         collection: collection.number(),
         id,
         kind,
-        actor: context.asker.origin(),
+        actor: context.who.origin(),
         new,
         old,
         previous,
     })?;
     if collection.def.name == system::USERS {
-        if kind == ChangeKind::Deleted {
-            auth::delete_password(tx, id)?;
-        }
-        tx.bump(Epoch::Access)?;
+        auth::user_changed(tx, context.who, id, (old, new), context.now)?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{
     RecordError,
     authorize::{
-        Opening, check_creation, check_fields, check_operators, check_rights, check_version, check_write, kept_fields,
-        open,
+        Opening, check_creation, check_fields, check_operators, check_over, check_rights, check_version, check_write,
+        kept_fields, open,
     },
     input::{self, Draft, Intent, Members},
     prepare::{self, Prepared},
@@ -55,7 +55,7 @@ impl Creation<'_> {
         now: Timestamp,
     ) -> Result<(String, Draft, Prepared), RecordError> {
         let draft = input::check(collection, self.members, Intent::Create, None)?;
-        check_rights(self.caller, collection, Action::Create, &draft, None)?;
+        check_rights(source, self.caller, collection, Action::Create, &draft, None)?;
         let id = draft.id.as_ref().map_or_else(|| (self.fresh_id)(), ToString::to_string);
         let prepared = prepare::creation(catalog, collection, &draft, &id, now)?;
         if matches!(opening, Opening::Matching(_)) || !collection.rules.fields.is_empty() {
@@ -120,7 +120,7 @@ impl Changing<'_> {
         check_write(self.caller, Action::Update, |rules| &rules.update, view, self.id)?;
         check_version(&slots, self.expected)?;
         if let Ok(draft) = &draft {
-            check_rights(self.caller, collection, Action::Update, draft, Some(&slots))?;
+            check_rights(source, self.caller, collection, Action::Update, draft, Some(&slots))?;
             check_fields(self.caller, Action::Update, draft, view)?;
         }
         let draft = draft?;
@@ -157,6 +157,9 @@ pub(super) fn remove(
         let related = Reach::new(tx, context.catalog);
         let view = View { old: Some(&slots), ..View::of(collection, &slots, &related, context.now) };
         check_write(caller, Action::Delete, |rules| &rules.delete, view, id)?;
+        if caller.principal.may(&collection.def.name, Action::Delete) {
+            check_over(tx, caller, collection, Some(&slots))?;
+        }
         check_version(&slots, expected)?;
     }
     write::delete(tx, context, collection, id).map(|_| ())

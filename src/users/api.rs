@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::UserService;
 use crate::{
-    http::{ApiError, JsonBody, caller_of, request_id_of},
+    auth::{AuthService, SessionReply, api::visit_of},
+    http::{ApiError, JsonBody, address_of, caller_of, request_id_of, who_of},
     records::Caller,
 };
 
@@ -116,6 +117,8 @@ impl poem_openapi::types::Example for AdminRequest {
 pub struct UsersApi {
     /// The use cases.
     pub users: Arc<UserService>,
+    /// Sessions.
+    pub auth: Arc<AuthService>,
 }
 
 #[OpenApi(tag = "Tag::Accounts")]
@@ -132,11 +135,12 @@ impl UsersApi {
 
     /// Make an admin
     ///
-    /// Who may create users may call this.
+    /// Only admins and the operator may call this.
     #[oai(path = "/users/admins", method = "post", operation_id = "createAdmin")]
     async fn create_admin(&self, request: &Request, body: JsonBody<AdminRequest>) -> Result<Made, ApiError> {
         let caller = caller(request)?;
-        if !caller.principal.may("users", crate::access::Action::Create) {
+        let admins = crate::access::Permissions::everything();
+        if !caller.principal.may("users", crate::access::Action::Create) || !caller.principal.covers(&admins) {
             return Err(super::UserError::Forbidden.into());
         }
         let id = self.users.create_admin(&body.0.email, body.0.password, None).await?;
@@ -145,7 +149,7 @@ impl UsersApi {
 
     /// Set a user's password
     ///
-    /// Who may update users may call this. Access tokens of the user from before end.
+    /// Who has the permission `users:update` and everything that the user may do may call this. All sessions of the user end.
     #[oai(path = "/users/:id/password", method = "put", operation_id = "setPassword")]
     async fn set_password(
         &self,
@@ -158,8 +162,41 @@ impl UsersApi {
         self.users.set_password(&caller(request)?, &id.0, body.0.password).await?;
         Ok(Done::NoContent)
     }
+
+    /// End all sessions of a user
+    ///
+    /// Who has the permission `users:update` and everything that the user may do may call this. Tokens of the user are worthless
+    /// with the next request.
+    #[oai(path = "/users/:id/sessions", method = "delete", operation_id = "endUserSessions")]
+    async fn end_sessions(
+        &self,
+        request: &Request,
+        /// The id of the user.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        id: Path<String>,
+    ) -> Result<Done, ApiError> {
+        self.auth.end_sessions(&*caller_of(request)?, who_of(request), &id.0).await?;
+        Ok(Done::NoContent)
+    }
+
+    /// Act as a user
+    ///
+    /// Who has the permission `users:impersonate`, everything that the user may do, and a session of their own may call this.
+    /// The session ends after the life of one access token; the audit log, the request log and the token tell who acts.
+    #[oai(path = "/users/:id/impersonate", method = "post", operation_id = "impersonateUser")]
+    async fn impersonate(
+        &self,
+        request: &Request,
+        /// The id of the user.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        id: Path<String>,
+    ) -> Result<SessionReply, ApiError> {
+        let signed_in = self.auth.impersonate(&*caller_of(request)?, &id.0, visit_of(request)).await?;
+        Ok(SessionReply::new(signed_in, None))
+    }
 }
 
 fn caller(request: &Request) -> Result<Caller, ApiError> {
-    Ok(Caller { principal: caller_of(request)?, request_id: request_id_of(request) })
+    let (request_id, address) = (request_id_of(request), address_of(request));
+    Ok(Caller { principal: caller_of(request)?, request_id, address })
 }

@@ -16,7 +16,7 @@ pub enum UserError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The caller may not do this.
-    #[error("only who may update users sets their passwords")]
+    #[error("it takes users:create, and everything that an admin may do")]
     Forbidden,
 }
 

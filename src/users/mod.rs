@@ -1,8 +1,10 @@
 //! Users: records of the collection `users`, with credentials beside them, and the way to the first one.
 
 pub mod api;
+mod directory;
 mod error;
 mod service;
 
+pub use directory::RecordDirectory;
 pub use error::UserError;
-pub use service::{RecordDirectory, UserService};
+pub use service::UserService;

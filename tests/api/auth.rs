@@ -18,8 +18,12 @@ async fn a_right_password_gives_a_token() {
     let token = body["accessToken"].as_str().unwrap();
     let mut rest = body.clone();
     rest["accessToken"] = "".into();
+    assert_eq!(rest["refreshToken"].as_str().unwrap().len(), 64);
+    rest["refreshToken"] = "".into();
     let user = json!({"id": id, "email": "ann@example.com", "roles": ["viewer", "user"]});
-    assert_eq!(rest, json!({"accessToken": "", "tokenType": "Bearer", "expiresIn": 900, "user": user}));
+    let lives = json!({"accessToken": "", "tokenType": "Bearer", "expiresIn": 900, "refreshToken": "",
+        "refreshExpiresIn": 2_592_000, "user": user});
+    assert_eq!(rest, lives);
     let client = app.guest().signed_in(&id, token);
     assert_eq!(client.get(USERS).await.ok(200)["items"][0]["id"], id);
     let lower = app.guest().with("authorization", &format!("bearer {token}"));
@@ -187,7 +191,9 @@ async fn a_token_ends_with_its_user() {
     app.operator().patch(&own, json!({"disabled": true})).await.expect(200);
     assert_refused(ann.get(USERS).await);
     app.operator().patch(&own, json!({"disabled": false})).await.expect(200);
-    assert!(works(&ann).await, "disabling is not the end");
+    assert_refused(ann.get(USERS).await);
+    let ann = app.guest().signed_in(&ann.id, &app.sign_in("ann@example.com", PASSWORD).await);
+    assert!(works(&ann).await, "disabling ends sessions, not accounts");
     app.operator().delete(&own).await.expect(204);
     assert_refused(ann.get(USERS).await);
     assert!(works(&bob).await, "others are not touched");

@@ -18,5 +18,7 @@ mod collections;
 mod health;
 mod pipeline;
 mod records;
+mod roles;
+mod sessions;
 mod takeover;
 mod users;

@@ -129,7 +129,7 @@ impl TestApp {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash = cheap.hash_password(password.as_bytes()).unwrap().to_string();
         let (user, now) = (id.clone(), self.clock.now());
-        let stored = self.store().write(move |tx| stead::auth::put_password(tx, &user, hash, now));
+        let stored = self.store().write(move |tx| stead::auth::put_password(tx, &user, hash, now, None));
         stored.await.unwrap_or_else(|error: StoreError| panic!("{error:?}"));
         id
     }

@@ -5,10 +5,10 @@ use poem_openapi::OpenApi;
 
 use super::{Plan, PlanInput, SchemaInput, dto};
 use crate::{
-    access::Action,
+    access::{Action, Who},
     collections::{
-        Asker, CollectionService,
-        api::{Tag, asker},
+        CollectionService,
+        api::{Tag, who},
     },
     http::{ApiError, JsonBody, JsonReply},
 };
@@ -46,14 +46,14 @@ impl SchemaApi {
         request: &Request,
         body: JsonBody<SchemaInput, dto::ApplyRequest>,
     ) -> Result<Reply, ApiError> {
-        let asker = author(request)?;
-        Ok(Reply::new(self.collections.apply_schema(&asker, body.0).await?))
+        let who = author(request)?;
+        Ok(Reply::new(self.collections.apply_schema(&who, body.0).await?))
     }
 }
 
 /// Who asks, if they may do to collections whatever a schema may come to.
-fn author(request: &Request) -> Result<Asker, ApiError> {
-    asker(request, Action::Create)?;
-    asker(request, Action::Delete)?;
-    asker(request, Action::Update)
+fn author(request: &Request) -> Result<Who, ApiError> {
+    who(request, Action::Create)?;
+    who(request, Action::Delete)?;
+    who(request, Action::Update)
 }

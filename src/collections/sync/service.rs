@@ -12,12 +12,13 @@ use super::{
     target::{Draft, Target},
 };
 use crate::{
+    access::Who,
     collections::{
         catalog::Catalog,
         commit::{self, Update, explicit_indexes},
         model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput},
         repo,
-        service::{Asker, CollectionService, TRIES},
+        service::{CollectionService, TRIES},
         validate::{self, WantedIndex},
         view::CheckView,
     },
@@ -47,7 +48,7 @@ impl CollectionService {
     /// # Errors
     /// [`CollectionError::Conflict`] when a step is destructive and that is not allowed, when the schema is not that of
     /// `base`, or while an earlier change is being carried out; otherwise as [`CollectionService::plan_schema`].
-    pub async fn apply_schema(&self, asker: &Asker, input: SchemaInput) -> Result<Plan, CollectionError> {
+    pub async fn apply_schema(&self, who: &Who, input: SchemaInput) -> Result<Plan, CollectionError> {
         let SchemaInput { collections, prune, allow_destructive, base } = input;
         let input = PlanInput { collections, prune };
         for _ in 0..TRIES {
@@ -67,9 +68,9 @@ impl CollectionService {
             if plan.steps.is_empty() {
                 return Ok(plan);
             }
-            let asker = asker.clone();
+            let who = who.clone();
             let epoch = changes.before.epoch;
-            let carry_out = move |tx: &mut Tx<'_>| changes.carry_out(tx, &asker);
+            let carry_out = move |tx: &mut Tx<'_>| changes.carry_out(tx, &who);
             match self.store.write(move |tx| commit::guarded(tx, epoch, carry_out)).await {
                 Ok(()) => return Ok(plan),
                 Err(CollectionError::Moved) => {}
@@ -185,19 +186,19 @@ impl Changes {
         Ok(Plan { base: fingerprint(&inputs(&self.before))?, steps: self.steps.clone(), summary })
     }
 
-    fn carry_out(self, tx: &mut Tx<'_>, asker: &Asker) -> Result<(), CollectionError> {
+    fn carry_out(self, tx: &mut Tx<'_>, who: &Who) -> Result<(), CollectionError> {
         for def in &self.deletes {
-            commit::remove(tx, asker, def, self.now)?;
+            commit::remove(tx, who, def, self.now)?;
         }
         for (def, wanted) in self.makes {
-            commit::insert(tx, asker, def, wanted)?;
+            commit::insert(tx, who, def, wanted)?;
         }
         for def in &self.follows {
             repo::put(tx, def)?;
         }
         let mut faults = Faults::default();
         for (position, update) in self.updates {
-            faults.take(update.carry_out(tx, asker, &self.before, &self.after), position)?;
+            faults.take(update.carry_out(tx, who, &self.before, &self.after), position)?;
         }
         faults.into_result()
     }

@@ -221,6 +221,8 @@ impl Paths<'_> {
             Action::Create => &rules.create,
             Action::Update => &rules.update,
             Action::Delete => &rules.delete,
+            // Nothing that is done with records.
+            Action::Assign | Action::Impersonate => &None,
         };
         let permission = format!("`{}:{}`", self.collection.def.name, action.name());
         match rule {

@@ -184,7 +184,7 @@ impl ArchiveImport {
             self.records.collections.plan_schema(&PlanInput { collections, prune: false }).await
         } else {
             let input = SchemaInput { collections, ..SchemaInput::default() };
-            self.records.collections.apply_schema(&self.caller.asker(), input).await
+            self.records.collections.apply_schema(&self.caller.who(), input).await
         };
         self.steps = plan.map_err(|error| by_name(error, &names))?.steps;
         if self.options.dry_run {

@@ -156,8 +156,8 @@ impl RecordService {
         let (caller, mode, seen) = (caller.clone(), options.mode, target.seen.cloned());
         let done = self.store.write(move |tx| {
             write::check_epoch(tx, &catalog)?;
-            let asker = caller.asker();
-            let context = Context { catalog: &catalog, asker: &asker, now };
+            let who = caller.who();
+            let context = Context { catalog: &catalog, who: &who, now };
             let mut seen = seen.as_ref().map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
             let mut lines =
                 Lines { context, caller: &caller, collection: &collection, mode, source, late: LateEntries::new() };
@@ -236,7 +236,7 @@ impl Lines<'_> {
             let related = Reach::new(tx, catalog);
             let view = View { old: Some(&slots), body: Some(&body), ..View::of(collection, &slots, &related, now) };
             check_write(self.caller, Action::Update, |rules| &rules.update, view, &line.id)?;
-            check_rights(self.caller, collection, Action::Update, &line.draft, Some(&slots))?;
+            check_rights(tx, self.caller, collection, Action::Update, &line.draft, Some(&slots))?;
             check_fields(self.caller, Action::Update, &line.draft, view)?;
         }
         Ok(prepare::change(catalog, collection, &line.draft, old, now)?)

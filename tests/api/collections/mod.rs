@@ -65,7 +65,7 @@ async fn a_collection_shows_all_of_its_definition() {
       ],
       "indexes": [
         {
-          "number": 2,
+          "number": 3,
           "fields": [
             "views",
             "-createdAt"
@@ -76,7 +76,7 @@ async fn a_collection_shows_all_of_its_definition() {
           }
         },
         {
-          "number": 3,
+          "number": 4,
           "fields": [
             "title"
           ],

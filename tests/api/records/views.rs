@@ -194,7 +194,7 @@ async fn a_view_of_users_shows_what_it_lists_to_whom_its_rules_name() {
         let filter = query("/api/v1/collections/team/records", &[("filter", "'admin' in roles")]);
         client.get(&filter).await.problem(400, "invalid_filter");
     }
-    admin.patch(&format!("{path}/records/{}", admin.id), json!({"disabled": true})).await.ok(200);
+    app.operator().patch(&format!("{path}/records/{}", admin.id), json!({"disabled": true})).await.ok(200);
     let page = user.get("/api/v1/collections/team/records").await.ok(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 2);
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{common_fragment, fragment, fragments, parameters};
 use crate::{
-    collections::{self, Asker, Catalog, Catalogs, CollectionInput, CollectionService, RecordScope, system},
+    access::Who,
+    collections::{self, Catalog, Catalogs, CollectionInput, CollectionService, RecordScope, system},
     expr,
     http::openapi::{document, raise},
     kernel::SystemClock,
@@ -79,7 +80,7 @@ async fn catalog() -> Arc<Catalog> {
     }
     for definition in definitions().as_array().unwrap() {
         let input: CollectionInput = serde_json::from_value(definition.clone()).unwrap();
-        service.create(&Asker::default(), input).await.unwrap();
+        service.create(&Who::default(), input).await.unwrap();
     }
     catalogs.current().unwrap().1
 }

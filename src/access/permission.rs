@@ -1,0 +1,221 @@
+//! Permissions: `resource:action`, either part may be `*`.
+//!
+//! A resource is a collection's name or one of [`GUARDED`]. `*:*` is everything; `*` with one action is that action on the
+//! records of every collection, and on nothing that is guarded.
+
+use std::collections::HashMap;
+
+use crate::kernel::RecordId;
+
+/// Resources that `*` does not cover unless it stands for everything: with them, rights could be had that were not given. No
+/// collection but `users` can have such a name.
+pub const GUARDED: [&str; 7] = ["collections", "users", "roles", "keys", "audit", "mail", "auth"];
+
+/// What is done with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// See many.
+    List,
+    /// See one.
+    Read,
+    /// Make one.
+    Create,
+    /// Change one.
+    Update,
+    /// Remove one.
+    Delete,
+    /// Give or take away (roles).
+    Assign,
+    /// Act as somebody else (users).
+    Impersonate,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] =
+        [Self::List, Self::Read, Self::Create, Self::Update, Self::Delete, Self::Assign, Self::Impersonate];
+
+    /// The name in a permission.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Assign => "assign",
+            Self::Impersonate => "impersonate",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+const EVERY_ACTION: u8 = (1 << Action::ALL.len()) - 1;
+
+/// Why a text is no permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be resource:action, such as posts:update, posts:* or *:read; actions are list, read, create, update, delete, assign, impersonate and *"
+)]
+pub struct InvalidPermission;
+
+/// A set of permissions, made for being asked: one look-up and a bit test for each question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    everything: bool,
+    /// Actions on the records of every collection.
+    wild: u8,
+    by_resource: HashMap<Box<str>, u8>,
+}
+
+impl Permissions {
+    /// The set of everything.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { everything: true, ..Self::default() }
+    }
+
+    /// Adds a permission.
+    ///
+    /// # Errors
+    /// [`InvalidPermission`].
+    pub fn add(&mut self, text: &str) -> Result<(), InvalidPermission> {
+        let (resource, action) = text.split_once(':').ok_or(InvalidPermission)?;
+        let bits = match action {
+            "*" => EVERY_ACTION,
+            name => Action::ALL.iter().find(|action| action.name() == name).ok_or(InvalidPermission)?.bit(),
+        };
+        match (resource, action) {
+            ("*", "*") => self.everything = true,
+            ("*", _) => self.wild |= bits,
+            (name, _) if RecordId::parse(name).is_ok() => {
+                *self.by_resource.entry(name.into()).or_default() |= bits;
+            }
+            _ => return Err(InvalidPermission),
+        }
+        Ok(())
+    }
+
+    /// The set of these texts; those that are none are left out.
+    #[must_use]
+    pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut set = Self::default();
+        for text in texts {
+            // What is stored was checked when it came in.
+            let _ = set.add(text);
+        }
+        set
+    }
+
+    /// Whether `action` on `resource` is permitted.
+    #[must_use]
+    pub fn allow(&self, resource: &str, action: Action) -> bool {
+        let named = || self.by_resource.get(resource).is_some_and(|bits| bits & action.bit() != 0);
+        let wild = || self.wild & action.bit() != 0 && !GUARDED.contains(&resource);
+        self.everything || wild() || named()
+    }
+
+    /// Whether everything that `other` permits is permitted here, too.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        if self.everything {
+            return true;
+        }
+        let covers = |resource: &str, bits: u8| {
+            let own = self.by_resource.get(resource).copied().unwrap_or(0);
+            let wild = if GUARDED.contains(&resource) { 0 } else { self.wild };
+            bits & !(own | wild) == 0
+        };
+        let all = other.by_resource.iter().all(|(resource, bits)| covers(resource, *bits));
+        !other.everything && other.wild & !self.wild == 0 && all
+    }
+
+    /// The set as texts, in order.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        if self.everything {
+            return vec!["*:*".into()];
+        }
+        let mut texts = Vec::new();
+        let mut resources: Vec<(&str, u8)> = self.by_resource.iter().map(|(name, bits)| (&**name, *bits)).collect();
+        resources.push(("*", self.wild));
+        resources.sort_unstable();
+        for (resource, bits) in resources {
+            // `*:*` would say more than every action on the records of every collection.
+            if bits == EVERY_ACTION && resource != "*" {
+                texts.push(format!("{resource}:*"));
+                continue;
+            }
+            let actions = Action::ALL.into_iter().filter(|action| bits & action.bit() != 0);
+            texts.extend(actions.map(|action| format!("{resource}:{}", action.name())));
+        }
+        texts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_permission_is_refused() {
+        for text in
+            ["", "posts", ":", "posts:", ":read", "posts:fly", "po sts:read", "posts:read:x", "**:read", "é:read"]
+        {
+            assert_eq!(Permissions::default().add(text), Err(InvalidPermission), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_does_not_cover_what_is_guarded() {
+        let wild = Permissions::of(["*:read", "*:update"]);
+        assert!(wild.allow("posts", Action::Read) && wild.allow("posts", Action::Update));
+        assert!(!wild.allow("posts", Action::Delete));
+        for guarded in GUARDED {
+            assert!(!wild.allow(guarded, Action::Read), "{guarded}");
+            assert!(Permissions::of(["*:*"]).allow(guarded, Action::Read), "{guarded}");
+        }
+    }
+
+    /// The naive model: a list of texts.
+    fn permitted(texts: &[String], resource: &str, action: Action) -> bool {
+        texts.iter().any(|text| {
+            let (r, a) = text.split_once(':').unwrap();
+            let wide = r == "*" && (a == "*" || !GUARDED.contains(&resource));
+            (r == resource || wide) && (a == "*" || a == action.name())
+        })
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        let resource = prop::sample::select(vec!["*", "posts", "tags", "users", "roles"]);
+        let action = prop::sample::select(vec!["*", "list", "read", "update", "assign"]);
+        prop::collection::vec((resource, action).prop_map(|(r, a)| format!("{r}:{a}")), 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_is_what_its_texts_say(texts in texts(), other in texts()) {
+            let set = Permissions::of(texts.iter().map(String::as_str));
+            let second = Permissions::of(other.iter().map(String::as_str));
+            let mut covered = true;
+            // `pages` stands for every collection that no text names.
+            for resource in ["posts", "tags", "users", "roles", "audit", "pages"] {
+                for action in Action::ALL {
+                    prop_assert_eq!(set.allow(resource, action), permitted(&texts, resource, action));
+                    covered &= set.allow(resource, action) || !second.allow(resource, action);
+                }
+            }
+            // `cover` may be stricter than need be, for everything is more than the resources of today; never laxer.
+            prop_assert!(!set.cover(&second) || covered);
+            prop_assert!(second.everything || set.cover(&second) == covered);
+            let again = set.texts();
+            prop_assert_eq!(Permissions::of(again.iter().map(String::as_str)).texts(), again);
+        }
+    }
+}

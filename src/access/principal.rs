@@ -1,0 +1,124 @@
+//! The caller of a request, as far as its credentials tell.
+
+use std::sync::Arc;
+
+use super::{Action, Permissions};
+use crate::{
+    expr::{Field, Root, Value, Values},
+    kernel::RecordId,
+};
+
+/// By what a caller is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The operator of the machine.
+    Operator,
+    /// A user who signed in.
+    User {
+        /// The session.
+        session: Box<str>,
+        /// Who acts as this user.
+        impersonator: Option<RecordId>,
+        /// Whether the user must first set up a second factor, and may do nothing else.
+        restricted: bool,
+    },
+    /// An API key.
+    Key {
+        /// The key's id.
+        key: Box<str>,
+    },
+}
+
+/// The caller of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The id of the user or the service account.
+    pub id: RecordId,
+    /// The user's e-mail address; empty for a service account.
+    pub email: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// What the roles permit together.
+    pub permissions: Arc<Permissions>,
+    /// What the credential is confined to, whatever the roles permit and rules open.
+    pub scope: Option<Arc<Permissions>>,
+    /// By what the caller is known.
+    pub kind: Kind,
+}
+
+impl Principal {
+    /// The id of the operator.
+    pub const OPERATOR: &str = "operator";
+
+    /// The operator of the machine, who speaks through the data folder and needs no account.
+    #[must_use]
+    pub fn operator() -> Arc<Self> {
+        let id = RecordId::parse(Self::OPERATOR).unwrap_or_else(|_| unreachable!("a constant id fits its grammar"));
+        Arc::new(Self {
+            id,
+            email: String::new(),
+            roles: vec!["admin".into()],
+            permissions: Arc::new(Permissions::everything()),
+            scope: None,
+            kind: Kind::Operator,
+        })
+    }
+
+    /// Whether the roles permit `action` on `resource`, and the credential reaches so far.
+    #[must_use]
+    pub fn may(&self, resource: &str, action: Action) -> bool {
+        self.permissions.allow(resource, action) && self.reaches(resource, action)
+    }
+
+    /// Whether the credential reaches so far, if a role permits it or a rule opens it.
+    #[must_use]
+    pub fn reaches(&self, resource: &str, action: Action) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.allow(resource, action))
+    }
+
+    /// Whether the caller could do everything that these permissions allow: nobody gives more than they have.
+    #[must_use]
+    pub fn covers(&self, permissions: &Permissions) -> bool {
+        self.permissions.cover(permissions) && self.scope.as_ref().is_none_or(|scope| scope.cover(permissions))
+    }
+
+    /// The session with which the caller came.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        if let Kind::User { session, .. } = &self.kind { Some(session) } else { None }
+    }
+
+    /// The user who acts as this one.
+    #[must_use]
+    pub fn impersonator(&self) -> Option<&RecordId> {
+        if let Kind::User { impersonator, .. } = &self.kind { impersonator.as_ref() } else { None }
+    }
+}
+
+/// The caller as expressions see it: `@auth.id`, `@auth.email`, `@auth.roles`, in the slots that scopes give them.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthValues<'a> {
+    /// The caller.
+    pub principal: &'a Principal,
+    /// The instant of the request.
+    pub now: jiff::Timestamp,
+}
+
+impl Values for AuthValues<'_> {
+    fn value(&self, field: &Field) -> Value<'_> {
+        match (field.root, field.slot) {
+            (Root::Auth, 0) => Value::Str(self.principal.id.as_str().into()),
+            (Root::Auth, 1) => Value::Str(self.principal.email.as_str().into()),
+            (Root::Auth, 2) => {
+                Value::Many(self.principal.roles.iter().map(|r| Value::Str(r.as_str().into())).collect())
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn each(&self, _: &Field, _: &mut dyn FnMut(&dyn Values) -> bool) {}
+
+    fn now(&self) -> jiff::Timestamp {
+        self.now
+    }
+}

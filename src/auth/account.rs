@@ -1,0 +1,82 @@
+//! What follows from a change of a user's record, in the same transaction: credentials go with their user, the last admin stays,
+//! and the audit log tells it.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{AuthError, repo};
+use crate::{
+    access::{Principal, Who},
+    audit::{self, Event},
+    roles::ADMIN,
+    store::{Epoch, StoreError, Tx},
+};
+
+/// The members of a user's record that decide what the user may do.
+#[derive(Default, Deserialize)]
+struct Rights {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    disabled: bool,
+}
+
+impl Rights {
+    fn read(record: Option<&str>) -> Result<Option<Self>, StoreError> {
+        record.map(serde_json::from_str).transpose().map_err(StoreError::corrupt)
+    }
+
+    fn is_admin(&self) -> bool {
+        !self.disabled && self.roles.iter().any(|role| role == ADMIN)
+    }
+}
+
+/// Called for each change of a user's record, with its texts before and after.
+///
+/// # Errors
+/// [`AuthError::LastAdmin`] when nobody who may do everything would be left. The operator, who can make another one, is free to.
+pub fn user_changed(
+    tx: &mut Tx<'_>,
+    who: &Who,
+    id: &str,
+    (old, new): (Option<&str>, Option<&str>),
+    now: Timestamp,
+) -> Result<(), AuthError> {
+    let (old, new) = (Rights::read(old)?, Rights::read(new)?);
+    let was_admin = old.as_ref().is_some_and(Rights::is_admin);
+    let is_admin = new.as_ref().is_some_and(Rights::is_admin);
+    if was_admin != is_admin {
+        repo::set_admin(tx, id, is_admin)?;
+        if was_admin && who.actor != Principal::OPERATOR && !repo::has_admin(tx)? {
+            return Err(AuthError::LastAdmin);
+        }
+    }
+    let event = |kind| Event::new(kind, who, id, now);
+    match (&old, &new) {
+        (None, Some(new)) => audit::record(tx, event("user.created").with(json!({"roles": new.roles})))?,
+        (Some(_), None) => {
+            super::forget_user(tx, id)?;
+            audit::record(tx, event("user.deleted"))?;
+        }
+        (Some(old), Some(new)) => {
+            if old.roles != new.roles {
+                let detail = json!({"from": old.roles, "to": new.roles});
+                audit::record(tx, event("user.rolesChanged").with(detail))?;
+            }
+            if old.disabled != new.disabled {
+                audit::record(tx, event(if new.disabled { "user.disabled" } else { "user.enabled" }))?;
+            }
+            if new.disabled && !old.disabled {
+                repo::end_sessions(tx, id, None)?;
+            }
+            if old.email != new.email {
+                audit::record(tx, event("user.emailChanged"))?;
+            }
+        }
+        (None, None) => {}
+    }
+    Ok(tx.bump(Epoch::Access)?)
+}

@@ -1,0 +1,58 @@
+//! What users do with their own credentials.
+
+use super::{AuthError, AuthService, repo};
+use crate::{
+    access::{Kind, Principal, Who},
+    audit::{self, Event},
+};
+
+impl AuthService {
+    /// Changes the caller's own password, for whoever knows the one until now. All other sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`] when the password until now is another one, [`AuthError::WeakPassword`].
+    pub async fn change_password(
+        &self,
+        caller: &Principal,
+        who: Who,
+        current: String,
+        new: String,
+    ) -> Result<(), AuthError> {
+        let session = own_session(caller)?.to_owned();
+        self.prove(caller, current).await?;
+        self.passwords.check(&new, "/newPassword")?;
+        let hash = self.passwords.hash(new).await?;
+        let (user, now) = (caller.id.to_string(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                if repo::password(tx, &user)?.is_none() {
+                    return Err(AuthError::InvalidCredentials);
+                }
+                repo::put_password(tx, &user, hash, now, Some(&session))?;
+                Ok(audit::record(tx, Event::new("password.changed", &who, &user, now))?)
+            })
+            .await
+    }
+
+    /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`].
+    pub(super) async fn prove(&self, caller: &Principal, password: String) -> Result<(), AuthError> {
+        self.attempts.begin(&caller.email, self.clock.now())?;
+        let row = repo::password(&self.store.snapshot(), caller.id.as_str())?;
+        if !self.passwords.verify(password, row.map(|row| row.hash)).await? {
+            return Err(AuthError::InvalidCredentials);
+        }
+        self.attempts.succeeded(&caller.email);
+        Ok(())
+    }
+}
+
+/// The session of a user who came in person: neither by an API key nor as somebody else.
+pub(super) fn own_session(caller: &Principal) -> Result<&str, AuthError> {
+    match &caller.kind {
+        Kind::User { session, impersonator: None, .. } => Ok(session),
+        _ => Err(AuthError::Forbidden("it takes a session of your own")),
+    }
+}
