@@ -23,7 +23,7 @@ use crate::{
     setup,
     store::{self, OpenError, Options, Store},
     telemetry,
-    users::{RecordDirectory, UserService, api::UsersApi},
+    users::{self, RecordDirectory, UserService, api::UsersApi},
 };
 
 /// The name of the store's file in the data folder.
@@ -74,7 +74,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
     make_folder(folder).map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
     let own = [&collections::TABLES[..], &records::TABLES, &audit::TABLES, &roles::TABLES];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();
-    let schema = store::Schema { tables, migrations: Vec::new() };
+    let schema = store::Schema { tables, migrations: vec![users::LIST_ADMINS] };
     Store::open(&folder.join(STORE_FILE), &options(config), &schema)
 }
 

@@ -19,29 +19,20 @@ pub enum Kind {
         session: Box<str>,
         /// Who acts as this user.
         impersonator: Option<RecordId>,
-        /// Whether the user must first set up a second factor, and may do nothing else.
-        restricted: bool,
-    },
-    /// An API key.
-    Key {
-        /// The key's id.
-        key: Box<str>,
     },
 }
 
 /// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The id of the user or the service account.
+    /// The user's id.
     pub id: RecordId,
-    /// The user's e-mail address; empty for a service account.
+    /// The user's e-mail address.
     pub email: String,
     /// The roles.
     pub roles: Vec<String>,
     /// What the roles permit together.
     pub permissions: Arc<Permissions>,
-    /// What the credential is confined to, whatever the roles permit and rules open.
-    pub scope: Option<Arc<Permissions>>,
     /// By what the caller is known.
     pub kind: Kind,
 }
@@ -59,27 +50,20 @@ impl Principal {
             email: String::new(),
             roles: vec!["admin".into()],
             permissions: Arc::new(Permissions::everything()),
-            scope: None,
             kind: Kind::Operator,
         })
     }
 
-    /// Whether the roles permit `action` on `resource`, and the credential reaches so far.
+    /// Whether the roles permit `action` on `resource`.
     #[must_use]
     pub fn may(&self, resource: &str, action: Action) -> bool {
-        self.permissions.allow(resource, action) && self.reaches(resource, action)
-    }
-
-    /// Whether the credential reaches so far, if a role permits it or a rule opens it.
-    #[must_use]
-    pub fn reaches(&self, resource: &str, action: Action) -> bool {
-        self.scope.as_ref().is_none_or(|scope| scope.allow(resource, action))
+        self.permissions.allow(resource, action)
     }
 
     /// Whether the caller could do everything that these permissions allow: nobody gives more than they have.
     #[must_use]
     pub fn covers(&self, permissions: &Permissions) -> bool {
-        self.permissions.cover(permissions) && self.scope.as_ref().is_none_or(|scope| scope.cover(permissions))
+        self.permissions.cover(permissions)
     }
 
     /// The session with which the caller came.

@@ -8,7 +8,7 @@ use crate::store::log::Origin;
 /// Who did something, and from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
-    /// The id of the user or service account, or a name of the system's own; empty for a guest.
+    /// The id of the user, or a name of the system's own; empty for a guest.
     pub actor: String,
     /// Who acted as the actor.
     pub impersonator: Option<String>,

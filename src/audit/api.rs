@@ -28,7 +28,7 @@ struct EventResponse {
     time: String,
     /// What happened: `session.created`, `role.updated`, …
     kind: String,
-    /// Who did it: the id of a user or service account, or a name of the system's own; empty for a guest.
+    /// Who did it: the id of a user, or a name of the system's own; empty for a guest.
     actor: String,
     /// Who acted as the actor.
     impersonator: Option<String>,

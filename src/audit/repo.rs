@@ -28,7 +28,7 @@ pub struct Event {
     pub time: Timestamp,
     /// What happened: `session.created`, `role.updated`, …
     pub kind: String,
-    /// Who did it: the id of a user or service account, or a name of the system's own; empty for a guest.
+    /// Who did it: the id of a user, or a name of the system's own; empty for a guest.
     pub actor: String,
     /// Who acted as the actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,8 +30,14 @@ impl Rights {
     }
 
     fn is_admin(&self) -> bool {
-        !self.disabled && self.roles.iter().any(|role| role == ADMIN)
+        is_admin(&self.roles, self.disabled)
     }
+}
+
+/// Whether somebody with these roles may do everything, and may sign in.
+#[must_use]
+pub fn is_admin(roles: &[String], disabled: bool) -> bool {
+    !disabled && roles.iter().any(|role| role == ADMIN)
 }
 
 /// Called for each change of a user's record, with its texts before and after.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::{Request, Response, Route, endpoint, get, http::header};
-use poem_openapi::{ApiResponse, OpenApi, Tags, param::Path, payload::Json};
+use poem_openapi::{OpenApi, Tags, param::Path, payload::Json};
 use serde_json::json;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     http::{
-        ApiError, Cookies, JsonBody, at, caller_of, device_of,
+        ApiError, Cookies, JsonBody, NoContent, at, caller_of, device_of,
         openapi::{Fragment, shared},
         who_of,
     },
@@ -32,14 +32,6 @@ pub const REFRESH_PATH: &str = "/api/v1/auth/refresh";
 pub(super) enum Tag {
     /// Sign-in, sessions and tokens.
     Auth,
-}
-
-/// It is done.
-#[derive(ApiResponse)]
-pub(super) enum Done {
-    /// It is done.
-    #[oai(status = 204)]
-    NoContent,
 }
 
 /// From where a request comes.
@@ -90,11 +82,11 @@ impl AuthApi {
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     async fn refresh(&self, request: &Request, body: JsonBody<RefreshRequest>) -> Result<SessionReply, ApiError> {
         let given = body.0.refresh_token;
-        let cookies = self.kept(request, given.is_none())?;
-        let kept = || self.cookies.refresh(request).map(str::to_owned);
-        let token = given.or_else(kept).ok_or_else(|| {
+        let in_cookie = given.is_none();
+        let token = given.or_else(|| self.cookies.refresh(request).map(str::to_owned)).ok_or_else(|| {
             ApiError::new(Code::InvalidToken, "there is no refresh token in the body and none in a cookie; sign in")
         })?;
+        let cookies = self.kept(request, in_cookie)?;
         let signed_in = self.auth.refresh(&token, visit_of(request)).await?;
         Ok(SessionReply::new(signed_in, cookies))
     }
@@ -150,19 +142,23 @@ impl AuthApi {
         /// The id of the session.
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
-    ) -> Result<Done, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         self.auth.end_session(&*caller_of(request)?, who_of(request), &id.0).await?;
-        Ok(Done::NoContent)
+        Ok(NoContent::Done)
     }
 
     /// Change my password
     ///
     /// Everyone who is signed in may call this, with the password until now. All other sessions end.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
-    async fn change_password(&self, request: &Request, body: JsonBody<OwnPasswordRequest>) -> Result<Done, ApiError> {
+    async fn change_password(
+        &self,
+        request: &Request,
+        body: JsonBody<OwnPasswordRequest>,
+    ) -> Result<NoContent, ApiError> {
         let OwnPasswordRequest { current_password, new_password } = body.0;
         self.auth.change_password(&*caller_of(request)?, who_of(request), current_password, new_password).await?;
-        Ok(Done::NoContent)
+        Ok(NoContent::Done)
     }
 
     /// Take a new key for signing tokens
@@ -177,7 +173,7 @@ impl AuthApi {
 }
 
 fn no_session() -> ApiError {
-    ApiError::new(Code::Conflict, "you are known by an API key or as the operator, not by a session")
+    ApiError::new(Code::Conflict, "you are the operator and have no session to end")
 }
 
 /// The path of the public keys, where others who verify tokens look for them.

@@ -1,6 +1,6 @@
 //! The check of an access token on each request: a hash and a look-up while nothing about access has changed.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{AuthService, repo, secret::sha256};
 use crate::{
@@ -31,15 +31,20 @@ impl AuthService {
         let snapshot = self.store.snapshot();
         let Some(row) = repo::session(&snapshot, id)?.filter(|row| row.user == user) else { return Ok(None) };
         let Some(account) = self.directory.by_id(user)?.filter(|account| !account.disabled) else { return Ok(None) };
+        if let Some(by) = &row.impersonator
+            && self.directory.by_id(by.as_str())?.is_none_or(|account| account.disabled)
+        {
+            return Ok(None);
+        }
         let roles = self.roles.of(&snapshot)?;
         let tag = match &row.impersonator {
             Some(by) => format!("{} by {}", telemetry::user_tag(user), telemetry::user_tag(by.as_str())),
             None => telemetry::user_tag(user),
         };
-        let kind = Kind::User { session: row.id.into(), impersonator: row.impersonator, restricted: false };
+        let kind = Kind::User { session: row.id.into(), impersonator: row.impersonator };
         let permissions = roles.together(&account.roles);
         let (id, email, roles) = (account.id, account.email, account.roles);
-        let principal = Principal { id, email, roles, permissions, scope: None, kind };
+        let principal = Principal { id, email, roles, permissions, kind };
         Ok(Some(Session { principal: Arc::new(principal), tag: tag.into() }))
     }
 
@@ -73,7 +78,7 @@ impl AuthService {
 }
 
 impl Authenticate for AuthService {
-    fn authenticate(&self, token: &str, _address: Option<IpAddr>) -> Result<Option<Session>, ApiError> {
+    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError> {
         Ok(self.check(token)?)
     }
 }

@@ -286,16 +286,14 @@ impl Example for SessionListResponse {
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase", rename = "Me", example, skip_serializing_if_is_none)]
 pub(super) struct MeResponse {
-    /// The id: of your record in `users`, or of a service account.
+    /// The id of your record in `users`; `operator` for the operator.
     id: String,
-    /// Your e-mail address; empty for a service account.
+    /// Your e-mail address; empty for the operator.
     email: String,
     /// Your roles.
     roles: Vec<String>,
     /// What your roles permit together. Rules of collections may open more.
     permissions: Vec<String>,
-    /// What the API key is confined to, whatever the roles permit and rules open.
-    scope: Option<Vec<String>>,
     /// The id of the session.
     session: Option<String>,
     /// Who acts as you.
@@ -309,7 +307,6 @@ impl From<&Principal> for MeResponse {
             email: principal.email.clone(),
             roles: principal.roles.clone(),
             permissions: principal.permissions.texts(),
-            scope: principal.scope.as_ref().map(|scope| scope.texts()),
             session: principal.session().map(str::to_owned),
             impersonator: principal.impersonator().map(ToString::to_string),
         }
@@ -323,7 +320,6 @@ impl Example for MeResponse {
             email: "ann@example.com".into(),
             roles: vec!["viewer".into()],
             permissions: vec!["*:list".into(), "*:read".into()],
-            scope: None,
             session: Some("Qm9vQmFyQmF6UXV4MTIzNA".into()),
             impersonator: None,
         }

@@ -21,11 +21,11 @@ use crate::{
     store::{StoreError, Tx},
 };
 
-pub use account::user_changed;
+pub use account::{is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
 pub use password::{Passwords, check_foreign_hash};
-pub use repo::{delete_setup, put_password, put_setup, setup_hash};
+pub use repo::{delete_setup, put_password, put_setup, set_admin, setup_hash};
 pub use secret::{secret_hash, secret_text};
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
 pub use token::{Naming, Tokens};

@@ -49,7 +49,7 @@ impl AuthService {
     }
 }
 
-/// The session of a user who came in person: neither by an API key nor as somebody else.
+/// The session of a user who came in person, not as somebody else.
 pub(super) fn own_session(caller: &Principal) -> Result<&str, AuthError> {
     match &caller.kind {
         Kind::User { session, impersonator: None, .. } => Ok(session),

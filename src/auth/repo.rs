@@ -203,7 +203,10 @@ pub(super) fn remove_ended(tx: &mut Tx<'_>, ended: &[SessionRow], now: Timestamp
 }
 
 /// Keeps the list of those who are admins and may sign in.
-pub(super) fn set_admin(tx: &mut Tx<'_>, user: &str, is: bool) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_admin(tx: &mut Tx<'_>, user: &str, is: bool) -> Result<(), StoreError> {
     match is {
         true => tx.put(ADMINS, user, &Raw(Vec::new())),
         false => tx.delete(ADMINS, user).map(|_| ()),

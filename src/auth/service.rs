@@ -156,7 +156,8 @@ impl AuthService {
             None => None,
         };
         let hash = row.map(|row| row.hash);
-        let foreign = hash.clone().filter(|hash| is_foreign(hash)).map(|hash| (hash, password.clone()));
+        let proven = hash.clone().unwrap_or_default();
+        let foreign = Some(password.clone()).filter(|_| is_foreign(&proven));
         let fits = self.passwords.verify(password, hash).await?;
         let subject = account.as_ref().map_or_else(String::new, |account| account.id.to_string());
         let Some(account) = account.filter(|account| fits && !account.disabled) else {
@@ -164,10 +165,22 @@ impl AuthService {
             return Err(AuthError::InvalidCredentials);
         };
         self.attempts.succeeded(&email);
-        if let Some((before, password)) = foreign {
-            self.upgrade(&account.id, before, password).await;
+        let id = account.id.clone();
+        let opening = Opening {
+            user: id.to_string(),
+            device: visit.device,
+            address: visit.who.address,
+            methods: vec!["pwd".into()],
+            impersonator: None,
+        };
+        let who = Who { actor: id.to_string(), ..visit.who };
+        let life = self.lives.refresh_seconds;
+        let event = Event::new("session.created", &who, id.as_str(), self.clock.now());
+        let signed_in = self.open(account, opening, Some(proven.clone()), event, life).await?;
+        if let Some(password) = foreign {
+            self.upgrade(&id, proven, password).await;
         }
-        self.enter(account, vec!["pwd".into()], visit).await
+        Ok(signed_in)
     }
 
     /// Tells the logs of an attempt that failed: alike for users that there are and others.
@@ -178,24 +191,6 @@ impl AuthService {
         let event = Event::new("session.refused", &who, &subject, self.clock.now());
         let event = event.with(serde_json::json!({"name": tag}));
         Ok(self.store.write(move |tx| audit::record(tx, event)).await?)
-    }
-
-    /// Opens a session for somebody whose credentials were checked.
-    pub(super) async fn enter(
-        &self,
-        account: Account,
-        methods: Vec<String>,
-        visit: Visit,
-    ) -> Result<SignedIn, AuthError> {
-        let opening = Opening {
-            user: account.id.to_string(),
-            device: visit.device,
-            address: visit.who.address,
-            methods,
-            impersonator: None,
-        };
-        let who = Who { actor: account.id.to_string(), ..visit.who };
-        self.open(account, opening, who, "session.created", self.lives.refresh_seconds).await
     }
 
     /// Opens a session for an admin who acts as a user. It cannot be refreshed beyond the life of one access token.
@@ -218,25 +213,31 @@ impl AuthService {
             methods: vec!["impersonation".into()],
             impersonator: Some(caller.id.clone()),
         };
-        self.open(account, opening, visit.who, "session.impersonated", self.lives.access_seconds).await
+        let event = Event::new("session.impersonated", &visit.who, account.id.as_str(), self.clock.now());
+        self.open(account, opening, None, event, self.lives.access_seconds).await
     }
 
+    /// Opens a session, provided that the password is still the one with the hash that was `proven`: a sign-in under way does not
+    /// outlive a change of the password.
     async fn open(
         &self,
         account: Account,
         opening: Opening,
-        who: Who,
-        kind: &'static str,
+        proven: Option<String>,
+        event: Event,
         life: u64,
     ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
-        let event = Event::new(kind, &who, account.id.as_str(), now);
         let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
         let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
         let (row, token) = SessionRow::open(opening, now, expires_at);
         let stored = row.clone();
         self.store
             .write::<_, AuthError, _>(move |tx| {
+                let current = || repo::password(tx, &stored.user).map(|row| row.map(|row| row.hash));
+                if proven.is_some() && current()? != proven {
+                    return Err(AuthError::InvalidCredentials);
+                }
                 crowd_out(tx, &stored.user)?;
                 repo::open_session(tx, &stored)?;
                 Ok(audit::record(tx, event)?)

@@ -1,13 +1,13 @@
 //! The endpoints of collections.
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, Tags, param::Path};
+use poem_openapi::{OpenApi, Tags, param::Path};
 use serde::Serialize;
 
 use super::{CollectionDef, CollectionInput, CollectionService, dto, system::COLLECTIONS};
 use crate::{
     access::{Action, Who},
-    http::{ApiError, JsonBody, JsonReply, caller_of, who_of},
+    http::{ApiError, JsonBody, JsonReply, NoContent, caller_of, who_of},
     kernel::Code,
 };
 
@@ -22,13 +22,6 @@ pub(super) enum Tag {
 #[derive(Debug, Serialize)]
 struct List {
     items: Vec<CollectionDef>,
-}
-
-#[derive(ApiResponse)]
-enum Deleted {
-    /// The collection is gone.
-    #[oai(status = 204)]
-    NoContent,
 }
 
 /// The endpoints of collections.
@@ -103,10 +96,10 @@ impl CollectionsApi {
         request: &Request,
         /// The name of the collection.
         name: Path<String>,
-    ) -> Result<Deleted, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         let who = who(request, Action::Delete)?;
         self.collections.delete(&who, &name.0).await?;
-        Ok(Deleted::NoContent)
+        Ok(NoContent::Done)
     }
 }
 

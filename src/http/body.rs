@@ -112,6 +112,14 @@ pub fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
     Response::builder().status(status).content_type("application/json").body(body)
 }
 
+/// The answer of an operation that has nothing to tell but that it is done.
+#[derive(Clone, Copy, Debug, poem_openapi::ApiResponse)]
+pub enum NoContent {
+    /// It is done.
+    #[oai(status = 204)]
+    Done,
+}
+
 /// A JSON body of type `T`, described in the document as `S`. Unlike the framework's own, a body that does not fit
 /// answers 422 with the place.
 #[derive(Debug)]

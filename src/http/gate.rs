@@ -1,17 +1,11 @@
 //! The gate before every protected route: who calls, and not too often.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use poem::{Endpoint, Request, Response, http::header};
 
-use super::{ApiError, Cookies, RateLimiter, address_of};
-use crate::{
-    access::{Kind, Principal},
-    kernel::Code,
-};
-
-/// What a user who must first set up a second factor may reach.
-const RESTRICTED_TO: &str = "/api/v1/auth/";
+use super::{ApiError, Cookies, RateLimiter};
+use crate::{access::Principal, kernel::Code};
 
 /// A caller whose credentials were checked.
 #[derive(Clone, Debug)]
@@ -24,12 +18,11 @@ pub struct Session {
 
 /// Checks credentials. Declared here, where they are needed; implemented by `auth`, which knows how.
 pub trait Authenticate: Send + Sync + 'static {
-    /// The caller to whom an access token or an API key belongs, when it is used from this address; `None` when it is not
-    /// valid (any more).
+    /// The caller to whom an access token belongs; `None` when it is not valid (any more).
     ///
     /// # Errors
     /// [`ApiError`] when it cannot be known for now.
-    fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError>;
+    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError>;
 }
 
 /// Lets only callers with valid credentials pass, but for the public paths.
@@ -75,17 +68,10 @@ impl<E> Gate<E> {
                 return Err(ApiError::new(Code::Unauthenticated, detail));
             }
         };
-        let session = self.authenticate.authenticate(token, address_of(request))?;
-        let session = session.ok_or_else(|| {
+        let session = self.authenticate.authenticate(token)?;
+        session.ok_or_else(|| {
             ApiError::new(Code::Unauthenticated, "the access token is not valid or has expired; sign in again")
-        })?;
-        let restricted = matches!(session.principal.kind, Kind::User { restricted: true, .. });
-        if restricted && !request.original_uri().path().starts_with(RESTRICTED_TO) {
-            let detail =
-                "one of your roles asks for a second factor; set one up under /api/v1/auth/factors, then sign in again";
-            return Err(ApiError::new(Code::SecondFactorRequired, detail));
-        }
-        Ok(session)
+        })
     }
 }
 

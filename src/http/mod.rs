@@ -12,7 +12,8 @@ mod rate;
 mod visitor;
 
 pub use body::{
-    BodyLimits, JsonBody, JsonReply, Streamed, json_response, query_parameters, read_body, read_bytes, stream_response,
+    BodyLimits, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters, read_body, read_bytes,
+    stream_response,
 };
 pub use cookie::{Cookies, Held};
 pub use gate::{Authenticate, Gate, Session};

@@ -56,8 +56,6 @@ codes! {
     InvalidToken = 401, "invalid_token";
     /// The caller may not do this, whatever the record.
     Forbidden = 403, "forbidden";
-    /// A role of the caller asks for a second factor, which is to be set up first.
-    SecondFactorRequired = 403, "second_factor_required";
     /// There is no such thing, or the caller may not see it.
     NotFound = 404, "not_found";
     /// The path exists, the method does not; or the collection is a view, which is read only.

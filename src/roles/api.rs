@@ -7,7 +7,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi, Tags, param::Path, payload::Jso
 use serde::Deserialize;
 
 use super::{Role, RoleInput, RoleService};
-use crate::http::{ApiError, JsonBody, caller_of, who_of};
+use crate::http::{ApiError, JsonBody, NoContent, caller_of, who_of};
 
 /// Groups of operations.
 #[derive(Tags)]
@@ -26,8 +26,6 @@ struct RoleResponse {
     description: String,
     /// `resource:action` texts, in order; `*` stands for every collection, or every action.
     permissions: Vec<String>,
-    /// Whether who holds it must have a second factor.
-    requires_second_factor: bool,
     /// Whether every server has it.
     built_in: bool,
     /// When it was last changed; absent while a built-in role is as it was built.
@@ -37,9 +35,9 @@ struct RoleResponse {
 impl From<Role> for RoleResponse {
     fn from(role: Role) -> Self {
         let built_in = role.is_built_in();
-        let Role { name, description, permissions, requires_second_factor, updated_at } = role;
+        let Role { name, description, permissions, updated_at } = role;
         let updated_at = updated_at.map(|time| time.to_string());
-        Self { name, description, permissions, requires_second_factor, built_in, updated_at }
+        Self { name, description, permissions, built_in, updated_at }
     }
 }
 
@@ -49,7 +47,6 @@ impl poem_openapi::types::Example for RoleResponse {
             name: "editor".into(),
             description: "Writes the blog.".into(),
             permissions: vec!["*:read".into(), "posts:*".into()],
-            requires_second_factor: false,
             built_in: false,
             updated_at: Some("2026-01-31T09:30:00Z".into()),
         }
@@ -84,9 +81,6 @@ struct RoleCreate {
     description: Option<String>,
     /// `resource:action` texts, none that you do not have yourself.
     permissions: Vec<String>,
-    /// Whether who holds it must have a second factor.
-    #[serde(default)]
-    requires_second_factor: Option<bool>,
 }
 
 impl poem_openapi::types::Example for RoleCreate {
@@ -95,7 +89,6 @@ impl poem_openapi::types::Example for RoleCreate {
             name: "editor".into(),
             description: Some("Writes the blog.".into()),
             permissions: vec!["*:read".into(), "posts:*".into()],
-            requires_second_factor: None,
         }
     }
 }
@@ -112,14 +105,11 @@ struct RoleUpdate {
     /// All its permissions.
     #[serde(default)]
     permissions: Option<Vec<String>>,
-    /// Whether who holds it must have a second factor.
-    #[serde(default)]
-    requires_second_factor: Option<bool>,
 }
 
 impl poem_openapi::types::Example for RoleUpdate {
     fn example() -> Self {
-        Self { description: None, permissions: None, requires_second_factor: Some(true) }
+        Self { description: None, permissions: Some(vec!["*:read".into(), "posts:*".into()]) }
     }
 }
 
@@ -128,13 +118,6 @@ enum Made {
     /// The role was made.
     #[oai(status = 201)]
     Created(Json<RoleResponse>),
-}
-
-#[derive(ApiResponse)]
-enum Gone {
-    /// The role is gone.
-    #[oai(status = 204)]
-    NoContent,
 }
 
 /// The endpoints of roles.
@@ -174,8 +157,8 @@ impl RolesApi {
     /// Who has the permission `roles:create` may call this, and gives no permission that they do not have.
     #[oai(path = "/", method = "post", operation_id = "createRole")]
     async fn create(&self, request: &Request, body: JsonBody<RoleCreate>) -> Result<Made, ApiError> {
-        let RoleCreate { name, description, permissions, requires_second_factor } = body.0;
-        let input = RoleInput { description, permissions: Some(permissions), requires_second_factor };
+        let RoleCreate { name, description, permissions } = body.0;
+        let input = RoleInput { description, permissions: Some(permissions) };
         let role = self.roles.create(&*caller_of(request)?, who_of(request), name, input).await?;
         Ok(Made::Created(Json(role.into())))
     }
@@ -193,8 +176,8 @@ impl RolesApi {
         name: Path<String>,
         body: JsonBody<RoleUpdate>,
     ) -> Result<Json<RoleResponse>, ApiError> {
-        let RoleUpdate { description, permissions, requires_second_factor } = body.0;
-        let input = RoleInput { description, permissions, requires_second_factor };
+        let RoleUpdate { description, permissions } = body.0;
+        let input = RoleInput { description, permissions };
         let role = self.roles.update(&*caller_of(request)?, who_of(request), &name.0, input).await?;
         Ok(Json(role.into()))
     }
@@ -210,8 +193,8 @@ impl RolesApi {
         /// The name of the role.
         #[oai(validator(min_length = 1, max_length = 64))]
         name: Path<String>,
-    ) -> Result<Gone, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         self.roles.delete(&*caller_of(request)?, who_of(request), &name.0).await?;
-        Ok(Gone::NoContent)
+        Ok(NoContent::Done)
     }
 }

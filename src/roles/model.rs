@@ -33,9 +33,6 @@ pub struct Role {
     pub description: String,
     /// `resource:action` texts.
     pub permissions: Vec<String>,
-    /// Whether who holds it must have a second factor.
-    #[serde(default)]
-    pub requires_second_factor: bool,
     /// When it was last changed; absent while a built-in role is as it was built.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
@@ -62,7 +59,6 @@ pub(super) fn built_in(name: &str) -> Option<Role> {
         name: name.into(),
         description: description.into(),
         permissions: permissions.iter().map(|text| (*text).to_owned()).collect(),
-        requires_second_factor: false,
         updated_at: None,
     })
 }
@@ -71,31 +67,25 @@ pub(super) fn built_in(name: &str) -> Option<Role> {
 #[derive(Clone, Debug, Default)]
 pub struct RoleSet {
     pub(super) epoch: u64,
-    roles: BTreeMap<String, (Role, Permissions)>,
+    roles: BTreeMap<String, Role>,
 }
 
 impl RoleSet {
     pub(super) fn new(epoch: u64, stored: Vec<Role>) -> Self {
         let built_in = BUILT_IN.iter().filter_map(|(name, _, _)| built_in(name));
         let all = built_in.chain(stored);
-        Self { epoch, roles: all.map(|role| (role.name.clone(), (role.clone(), role.compiled()))).collect() }
+        Self { epoch, roles: all.map(|role| (role.name.clone(), role)).collect() }
     }
 
     /// Every role, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Role> {
-        self.roles.values().map(|(role, _)| role)
+        self.roles.values()
     }
 
     /// The role with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Role> {
-        self.roles.get(name).map(|(role, _)| role)
-    }
-
-    /// What one role permits.
-    #[must_use]
-    pub fn permissions_of(&self, name: &str) -> Option<&Permissions> {
-        self.roles.get(name).map(|(_, permissions)| permissions)
+        self.roles.get(name)
     }
 
     /// What these roles permit together. A name that is no role (any more) permits nothing.
@@ -103,11 +93,5 @@ impl RoleSet {
     pub fn together(&self, names: &[String]) -> Arc<Permissions> {
         let texts = names.iter().filter_map(|name| self.get(name)).flat_map(|role| &role.permissions);
         Arc::new(Permissions::of(texts.map(String::as_str)))
-    }
-
-    /// Whether one of these roles asks for a second factor.
-    #[must_use]
-    pub fn require_second_factor(&self, names: &[String]) -> bool {
-        names.iter().filter_map(|name| self.get(name)).any(|role| role.requires_second_factor)
     }
 }

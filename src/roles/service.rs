@@ -22,7 +22,7 @@ const DESCRIPTION_MAX: usize = 500;
 
 /// Knows who holds which role.
 pub trait Holders: Send + Sync + 'static {
-    /// Whether some user or service account holds the role.
+    /// Whether some user holds the role.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -66,8 +66,6 @@ pub struct RoleInput {
     pub description: Option<String>,
     /// `resource:action` texts.
     pub permissions: Option<Vec<String>>,
-    /// Whether who holds it must have a second factor.
-    pub requires_second_factor: Option<bool>,
 }
 
 /// Use cases of roles.
@@ -126,13 +124,7 @@ impl RoleService {
         input: RoleInput,
     ) -> Result<Role, RoleError> {
         check(caller, Action::Create)?;
-        let empty = Role {
-            name,
-            description: String::new(),
-            permissions: Vec::new(),
-            requires_second_factor: false,
-            updated_at: None,
-        };
+        let empty = Role { name, description: String::new(), permissions: Vec::new(), updated_at: None };
         let mut errors = Vec::new();
         if RecordId::parse(&empty.name).is_err() {
             let detail = "must have 1 to 64 characters of A-Z a-z 0-9 - _ . ~";
@@ -195,8 +187,7 @@ impl RoleService {
         let holders = Arc::clone(&self.holders);
         let asked = name.to_owned();
         if self.store.scan(move |_| holders.is_held(&asked)).await? {
-            let detail =
-                format!("there are users or service accounts with the role \"{name}\"; take it from them first");
+            let detail = format!("there are users with the role \"{name}\"; take it from them first");
             return Err(RoleError::Conflict(detail));
         }
         let now = self.clock.now();
@@ -238,20 +229,14 @@ impl RoleService {
         if !errors.is_empty() {
             return Err(RoleError::Invalid(errors));
         }
-        Ok(Role {
-            name: before.name,
-            description,
-            permissions: set.texts(),
-            requires_second_factor: input.requires_second_factor.unwrap_or(before.requires_second_factor),
-            updated_at: Some(self.clock.now()),
-        })
+        Ok(Role { name: before.name, description, permissions: set.texts(), updated_at: Some(self.clock.now()) })
     }
 }
 
 fn put(tx: &mut Tx<'_>, kind: &'static str, who: &Who, role: &Role) -> Result<(), StoreError> {
     repo::put(tx, role)?;
     let now = role.updated_at.unwrap_or_default();
-    let detail = json!({"permissions": role.permissions, "requiresSecondFactor": role.requires_second_factor});
+    let detail = json!({"permissions": role.permissions});
     audit::record(tx, Event::new(kind, who, &role.name, now).with(detail))
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::UserService;
 use crate::{
     auth::{AuthService, SessionReply, api::visit_of},
-    http::{ApiError, JsonBody, address_of, caller_of, request_id_of, who_of},
+    http::{ApiError, JsonBody, NoContent, address_of, caller_of, request_id_of, who_of},
     records::Caller,
 };
 
@@ -68,13 +68,6 @@ enum Made {
     /// The admin was made.
     #[oai(status = 201)]
     Created(Json<MadeResponse>),
-}
-
-#[derive(ApiResponse)]
-enum Done {
-    /// It is done.
-    #[oai(status = 204)]
-    NoContent,
 }
 
 /// A new password.
@@ -158,9 +151,9 @@ impl UsersApi {
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
         body: JsonBody<PasswordRequest>,
-    ) -> Result<Done, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         self.users.set_password(&caller(request)?, &id.0, body.0.password).await?;
-        Ok(Done::NoContent)
+        Ok(NoContent::Done)
     }
 
     /// End all sessions of a user
@@ -174,9 +167,9 @@ impl UsersApi {
         /// The id of the user.
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
-    ) -> Result<Done, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         self.auth.end_sessions(&*caller_of(request)?, who_of(request), &id.0).await?;
-        Ok(Done::NoContent)
+        Ok(NoContent::Done)
     }
 
     /// Act as a user

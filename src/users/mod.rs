@@ -3,8 +3,10 @@
 pub mod api;
 mod directory;
 mod error;
+mod migrate;
 mod service;
 
 pub use directory::RecordDirectory;
 pub use error::UserError;
+pub use migrate::LIST_ADMINS;
 pub use service::UserService;

@@ -79,3 +79,38 @@ async fn the_last_admin_stays() {
     assert_eq!(events["items"][0]["kind"], "user.rolesChanged");
     assert_eq!(events["items"][0]["detail"], json!({"from": ["admin"], "to": ["user"]}));
 }
+
+#[tokio::test]
+async fn the_audit_log_is_read_in_pages_and_by_what_is_asked() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let names = ["a", "b", "c"];
+    for name in names {
+        app.clock.advance_seconds(60);
+        admin.post(ROLES, json!({"name": name, "permissions": []})).await.expect(201);
+    }
+    let read = async |query: &str| admin.get(&format!("/api/v1/audit?{query}")).await.ok(200);
+    let subjects = |page: &serde_json::Value| {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|item| item["subject"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = read("kind=role&limit=2").await;
+    assert_eq!(subjects(&first), ["c", "b"]);
+    let rest = read(&format!("kind=role&limit=2&cursor={}", first["nextCursor"].as_str().unwrap())).await;
+    assert_eq!((subjects(&rest), rest.get("nextCursor")), (vec!["a".to_owned()], None));
+    assert_eq!(subjects(&read(&format!("kind=role.created&actor={}", admin.id)).await), ["c", "b", "a"]);
+    assert_eq!(subjects(&read("kind=role&subject=b").await), ["b"]);
+    assert_eq!(subjects(&read("kind=rol").await), Vec::<String>::new(), "a group is a whole word");
+    let time = first["items"][1]["time"].as_str().unwrap().to_owned();
+    assert_eq!(subjects(&read(&format!("kind=role&since={time}")).await), ["c", "b"]);
+    assert_eq!(subjects(&read(&format!("kind=role&until={time}")).await), ["a"]);
+    for (query, code) in [
+        ("since=yesterday", "invalid_parameter"),
+        ("cursor=x", "invalid_cursor"),
+        ("limit=0", "bad_request"),
+        ("limit=1001", "bad_request"),
+        ("limit=x", "bad_request"),
+    ] {
+        admin.get(&format!("/api/v1/audit?{query}")).await.problem(400, code);
+    }
+}

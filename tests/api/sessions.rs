@@ -7,6 +7,7 @@ use crate::support::{Client, TestApp};
 const LOGIN: &str = "/api/v1/auth/login";
 const REFRESH: &str = "/api/v1/auth/refresh";
 const ME: &str = "/api/v1/auth/me";
+const USERS: &str = "/api/v1/collections/users/records";
 const PASSWORD: &str = "correct horse battery";
 
 async fn login(app: &TestApp, email: &str) -> Value {
@@ -55,7 +56,7 @@ async fn what_is_no_refresh_token_is_refused() {
     for token in ["", "x", &"A".repeat(64), access.get(..200).unwrap()] {
         refresh(&app, token).await.lacks(&["hash"]).problem(401, "invalid_token");
     }
-    app.guest().post(REFRESH, json!({})).await.problem(403, "forbidden");
+    app.guest().post(REFRESH, json!({})).await.problem(401, "invalid_token");
     app.clock.advance_seconds(30 * 86_400);
     refresh(&app, text(&session, "refreshToken")).await.problem(401, "invalid_token");
 }
@@ -203,6 +204,30 @@ async fn who_acts_for_another_is_told_and_confined() {
     acting.put("/api/v1/auth/password", change).await.problem(403, "forbidden");
     let events = app.operator().get("/api/v1/audit?kind=session.impersonated").await.ok(200);
     assert_eq!((&events["items"][0]["actor"], &events["items"][0]["subject"]), (&json!(admin.id), &json!(ann.id)));
+    app.operator().patch(&format!("{USERS}/{}", admin.id), json!({"disabled": true})).await.expect(200);
+    acting.get(ME).await.problem(401, "unauthenticated");
+    app.operator().patch(&format!("{USERS}/{}", admin.id), json!({"disabled": false})).await.expect(200);
     app.clock.advance_seconds(900);
     refresh(&app, text(&session, "refreshToken")).await.problem(401, "invalid_token");
+}
+
+/// Whoever has the old password and is just signing in while it is changed is out.
+#[tokio::test]
+async fn a_sign_in_under_way_does_not_outlive_its_password() {
+    let app = TestApp::new().with_config(|config| config.store.batch_max = 1).start().await;
+    let id = app.make_user("ann@example.com", PASSWORD, &["user"]).await;
+    let held = app.hold_writer().await;
+    let change = tokio::spawn({
+        let (operator, path) = (app.operator(), format!("/api/v1/users/{id}/password"));
+        async move { operator.put(&path, json!({"password": "a new password"})).await }
+    });
+    app.until("the change waits", async || app.store().queue_depth().0 == 1).await;
+    let body = json!({"email": "ann@example.com", "password": PASSWORD});
+    let guest = app.guest();
+    let sign_in = tokio::spawn(async move { guest.post(LOGIN, body).await });
+    app.until("the sign-in waits", async || app.store().queue_depth().0 == 2).await;
+    drop(held);
+    change.await.unwrap().expect(204);
+    sign_in.await.unwrap().problem(401, "invalid_credentials");
+    app.sign_in("ann@example.com", "a new password").await;
 }
