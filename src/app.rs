@@ -17,6 +17,7 @@ use crate::{
     health::{self, Health},
     http::{Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
     kernel::Clock,
+    keys::{self, KeyService, api::KeysApi},
     openapi::{self, LiveDocument},
     records::{self, Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles, api::RolesApi},
@@ -39,6 +40,8 @@ const CACHE_BYTES_MAX: usize = 256 << 20;
 
 /// How often what has had its time is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// How often it is stored when keys were last used.
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// An endpoint that serves everything.
 pub type Served = Arc<BoxEndpoint<'static>>;
@@ -56,7 +59,8 @@ pub struct App {
     /// The collections.
     pub catalogs: Arc<Catalogs>,
     maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
-    sweeping: tokio::task::JoinHandle<()>,
+    keys: Arc<KeyService>,
+    housekeeping: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for App {
@@ -72,7 +76,7 @@ impl std::fmt::Debug for App {
 pub fn open_store(config: &Config) -> Result<Store, OpenError> {
     let folder = &config.server.data;
     make_folder(folder).map_err(|error| OpenError::Engine { path: folder.clone(), cause: error.to_string() })?;
-    let own = [&collections::TABLES[..], &records::TABLES, &audit::TABLES, &roles::TABLES];
+    let own = [&collections::TABLES[..], &records::TABLES, &audit::TABLES, &roles::TABLES, &keys::TABLES];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();
     let schema = store::Schema { tables, migrations: vec![users::LIST_ADMINS] };
     Store::open(&folder.join(STORE_FILE), &options(config), &schema)
@@ -138,16 +142,23 @@ impl App {
         let tokens = tokens.await.context("cannot open the token keys")?;
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let roles = Arc::new(Roles::default());
+        let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), Arc::clone(&clock)));
         let auth = AuthParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
             roles: Arc::clone(&roles),
+            keys: Arc::clone(&keys),
             passwords: passwords.clone(),
             lives: lives(config),
             clock: Arc::clone(&clock),
         };
         let auth = Arc::new(AuthService::new(auth, tokens));
-        let roles = Arc::new(RoleService::new(store.clone(), roles, directory, Arc::clone(&clock)));
+        let roles = Arc::new(RoleService::new(
+            store.clone(),
+            roles,
+            vec![directory, Arc::clone(&keys) as Arc<dyn roles::Holders>],
+            Arc::clone(&clock),
+        ));
         let users = UserService::new(
             Arc::clone(&catalogs),
             Arc::clone(&records),
@@ -167,14 +178,18 @@ impl App {
             users: Arc::clone(&users),
             auth: Arc::clone(&auth),
             roles,
+            keys: Arc::clone(&keys),
             audit: audit.clone(),
             health,
         };
         let public = Arc::new(parts.public()?);
         let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&catalogs));
-        let sweeping = tokio::spawn(sweep(auth, audit, clock, config.audit.retention_days));
-        Ok(Self { public, operator, store, users, catalogs, maintenance, sweeping })
+        let housekeeping = vec![
+            tokio::spawn(sweep(auth, audit, clock, config.audit.retention_days)),
+            tokio::spawn(flush(Arc::clone(&keys))),
+        ];
+        Ok(Self { public, operator, store, users, catalogs, maintenance, keys, housekeeping })
     }
 
     /// Ends the background tasks and closes the store: what was accepted is committed.
@@ -184,7 +199,8 @@ impl App {
             let _ = stop.send(());
             let _ = task.await;
         }
-        self.sweeping.abort();
+        self.housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
+        flush_once(&self.keys).await;
         self.store.close().await;
     }
 }
@@ -212,6 +228,21 @@ async fn sweep(auth: Arc<AuthService>, audit: AuditService, clock: Arc<dyn Clock
     }
 }
 
+/// Stores now and then when keys were used.
+async fn flush(keys: Arc<KeyService>) {
+    let mut turns = tokio::time::interval(FLUSH_EVERY);
+    loop {
+        turns.tick().await;
+        flush_once(&keys).await;
+    }
+}
+
+async fn flush_once(keys: &KeyService) {
+    if let Err(error) = keys.flush().await {
+        tracing::warn!(%error, "it was not stored when keys were last used");
+    }
+}
+
 fn spawn_maintenance(catalogs: &Arc<Catalogs>) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel();
     let task = maintenance::run(Arc::clone(catalogs), async move {
@@ -230,6 +261,7 @@ struct Parts<'c> {
     users: Arc<UserService>,
     auth: Arc<AuthService>,
     roles: Arc<RoleService>,
+    keys: Arc<KeyService>,
     audit: AuditService,
     health: Arc<Health>,
 }
@@ -240,6 +272,7 @@ impl Parts<'_> {
         let described = (
             AuthApi { auth: Arc::clone(&self.auth), cookies: self.cookies() },
             RolesApi { roles: Arc::clone(&self.roles) },
+            KeysApi { keys: Arc::clone(&self.keys) },
             AuditApi { audit: self.audit.clone() },
             UsersApi { users: Arc::clone(&self.users), auth: Arc::clone(&self.auth) },
             CollectionsApi { collections: self.collections.clone() },

@@ -12,6 +12,7 @@ pub mod expr;
 pub mod health;
 pub mod http;
 pub mod kernel;
+pub mod keys;
 pub mod openapi;
 pub mod records;
 pub mod roles;

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The top-level modules by rank. One names those of lower ranks only: none above it, none beside it.
-const RANKS: [(u8, &[&str]); 14] = [
+const RANKS: [(u8, &[&str]); 15] = [
     (0, &["kernel", "config"]),
     (1, &["telemetry", "expr"]),
     (2, &["store"]),
@@ -19,13 +19,14 @@ const RANKS: [(u8, &[&str]); 14] = [
     (4, &["http"]),
     (5, &["audit"]),
     (6, &["roles"]),
-    (7, &["auth", "collections"]),
-    (8, &["records"]),
-    (9, &["users", "health", "docs", "openapi", "setup"]),
-    (10, &["app"]),
-    (11, &["server"]),
-    (12, &["cli"]),
-    (13, &["lib", "main"]),
+    (7, &["keys"]),
+    (8, &["auth", "collections"]),
+    (9, &["records"]),
+    (10, &["users", "health", "docs", "openapi", "setup"]),
+    (11, &["app"]),
+    (12, &["server"]),
+    (13, &["cli"]),
+    (14, &["lib", "main"]),
 ];
 
 /// Who names the HTTP framework, besides each feature's `api.rs` and `dto.rs`.

@@ -114,9 +114,7 @@ impl Permissions {
     /// Whether `action` on `resource` is permitted.
     #[must_use]
     pub fn allow(&self, resource: &str, action: Action) -> bool {
-        let named = || self.by_resource.get(resource).is_some_and(|bits| bits & action.bit() != 0);
-        let wild = || self.wild & action.bit() != 0 && !GUARDED.contains(&resource);
-        self.everything || wild() || named()
+        self.everything || self.bits(resource) & action.bit() != 0
     }
 
     /// Whether everything that `other` permits is permitted here, too.
@@ -125,13 +123,29 @@ impl Permissions {
         if self.everything {
             return true;
         }
-        let covers = |resource: &str, bits: u8| {
-            let own = self.by_resource.get(resource).copied().unwrap_or(0);
-            let wild = if GUARDED.contains(&resource) { 0 } else { self.wild };
-            bits & !(own | wild) == 0
-        };
-        let all = other.by_resource.iter().all(|(resource, bits)| covers(resource, *bits));
+        let all = other.by_resource.iter().all(|(resource, bits)| bits & !self.bits(resource) == 0);
         !other.everything && other.wild & !self.wild == 0 && all
+    }
+
+    /// What both this set and `other` permit.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        match (self.everything, other.everything) {
+            (true, _) => return other.clone(),
+            (_, true) => return self.clone(),
+            _ => {}
+        }
+        let wild = self.wild & other.wild;
+        let names = self.by_resource.keys().chain(other.by_resource.keys());
+        let both = names.map(|name| (name.clone(), self.bits(name) & other.bits(name)));
+        let by_resource = both.filter(|(_, bits)| *bits != 0).collect();
+        Self { everything: false, wild, by_resource }
+    }
+
+    /// The actions on a resource, when not everything is permitted.
+    fn bits(&self, resource: &str) -> u8 {
+        let wild = if GUARDED.contains(&resource) { 0 } else { self.wild };
+        self.by_resource.get(resource).copied().unwrap_or(0) | wild
     }
 
     /// The set as texts, in order.
@@ -203,11 +217,14 @@ mod tests {
         fn a_set_is_what_its_texts_say(texts in texts(), other in texts()) {
             let set = Permissions::of(texts.iter().map(String::as_str));
             let second = Permissions::of(other.iter().map(String::as_str));
+            let both = set.meet(&second);
             let mut covered = true;
             // `pages` stands for every collection that no text names.
             for resource in ["posts", "tags", "users", "roles", "audit", "pages"] {
                 for action in Action::ALL {
                     prop_assert_eq!(set.allow(resource, action), permitted(&texts, resource, action));
+                    let in_both = set.allow(resource, action) && second.allow(resource, action);
+                    prop_assert_eq!(both.allow(resource, action), in_both);
                     covered &= set.allow(resource, action) || !second.allow(resource, action);
                 }
             }

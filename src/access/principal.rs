@@ -20,6 +20,13 @@ pub enum Kind {
         /// Who acts as this user.
         impersonator: Option<RecordId>,
     },
+    /// A program with a key of a user or of a service account.
+    Key {
+        /// The key's id.
+        key: Box<str>,
+        /// What the key is for: neither a role nor a rule opens more to it.
+        scope: Arc<Permissions>,
+    },
 }
 
 /// The caller of a request.
@@ -31,7 +38,7 @@ pub struct Principal {
     pub email: String,
     /// The roles.
     pub roles: Vec<String>,
-    /// What the roles permit together.
+    /// What the roles permit together, within the scope of the key if it is one.
     pub permissions: Arc<Permissions>,
     /// By what the caller is known.
     pub kind: Kind,
@@ -70,6 +77,24 @@ impl Principal {
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         if let Kind::User { session, .. } = &self.kind { Some(session) } else { None }
+    }
+
+    /// The id of the key with which the caller came.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        if let Kind::Key { key, .. } = &self.kind { Some(key) } else { None }
+    }
+
+    /// A name of the credentials: the user's id, but for a key a name of its own that no user can have.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        self.key().map_or_else(|| self.id.to_string(), |key| format!("key/{key}"))
+    }
+
+    /// Whether what a rule opens is open to the caller's credentials: a key's scope bounds it.
+    #[must_use]
+    pub fn in_scope(&self, resource: &str, action: Action) -> bool {
+        if let Kind::Key { scope, .. } = &self.kind { scope.allow(resource, action) } else { true }
     }
 
     /// The user who acts as this one.

@@ -9,6 +9,7 @@ use super::{AuthError, repo};
 use crate::{
     access::{Principal, Who},
     audit::{self, Event},
+    keys,
     roles::ADMIN,
     store::{Epoch, StoreError, Tx},
 };
@@ -62,7 +63,14 @@ pub fn user_changed(
     }
     let event = |kind| Event::new(kind, who, id, now);
     match (&old, &new) {
-        (None, Some(new)) => audit::record(tx, event("user.created").with(json!({"roles": new.roles})))?,
+        (None, Some(new)) => {
+            if id == Principal::OPERATOR || keys::service_account(tx, id)?.is_some() {
+                return Err(AuthError::Conflict(format!("the id \"{id}\" is another account's; leave it out")));
+            }
+            // Nothing that was kept for another user of this id is theirs.
+            super::forget_user(tx, id)?;
+            audit::record(tx, event("user.created").with(json!({"roles": new.roles})))?;
+        }
         (Some(_), None) => {
             super::forget_user(tx, id)?;
             audit::record(tx, event("user.deleted"))?;

@@ -12,6 +12,7 @@ use super::{
         EndedResponse, KeyResponse, LoginRequest, MeResponse, OwnPasswordRequest, RefreshRequest, RotateRequest,
         SessionInfoResponse, SessionListResponse, SessionReply, SignedOut,
     },
+    own::own_session,
 };
 use crate::{
     http::{
@@ -105,10 +106,11 @@ impl AuthApi {
 
     /// Sign out everywhere
     ///
-    /// Everyone who is signed in may call this. It ends all sessions of the caller, this one included.
+    /// Everyone who is signed in in person may call this. It ends all sessions of the caller, this one included. Keys stay.
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutEverywhere")]
     async fn logout_all(&self, request: &Request) -> Result<Json<EndedResponse>, ApiError> {
         let caller = caller_of(request)?;
+        own_session(&caller)?;
         let ended = self.auth.end_sessions(&caller, who_of(request), caller.id.as_str()).await?;
         Ok(Json(EndedResponse { ended }))
     }
@@ -123,10 +125,11 @@ impl AuthApi {
 
     /// List my sessions
     ///
-    /// Everyone with valid credentials may call this.
+    /// Everyone who is signed in in person may call this.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn sessions(&self, request: &Request) -> Result<Json<SessionListResponse>, ApiError> {
         let caller = caller_of(request)?;
+        own_session(&caller)?;
         let sessions = self.auth.sessions(caller.id.as_str())?.into_iter();
         let items = sessions.map(|info| SessionInfoResponse::of(info, caller.session())).collect();
         Ok(Json(SessionListResponse { items }))
@@ -134,7 +137,7 @@ impl AuthApi {
 
     /// End one of my sessions
     ///
-    /// Everyone with valid credentials may call this. Tokens of the session are worthless with the next request.
+    /// Everyone who is signed in in person may call this. Tokens of the session are worthless with the next request.
     #[oai(path = "/sessions/:id", method = "delete", operation_id = "endSession")]
     async fn end_session(
         &self,
@@ -143,13 +146,15 @@ impl AuthApi {
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
     ) -> Result<NoContent, ApiError> {
-        self.auth.end_session(&*caller_of(request)?, who_of(request), &id.0).await?;
+        let caller = caller_of(request)?;
+        own_session(&caller)?;
+        self.auth.end_session(&caller, who_of(request), &id.0).await?;
         Ok(NoContent::Done)
     }
 
     /// Change my password
     ///
-    /// Everyone who is signed in may call this, with the password until now. All other sessions end.
+    /// Everyone who is signed in in person may call this, with the password until now. All other sessions end.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     async fn change_password(
         &self,
@@ -173,7 +178,7 @@ impl AuthApi {
 }
 
 fn no_session() -> ApiError {
-    ApiError::new(Code::Conflict, "you are the operator and have no session to end")
+    ApiError::new(Code::Conflict, "you came without a session, so there is none to end")
 }
 
 /// The path of the public keys, where others who verify tokens look for them.

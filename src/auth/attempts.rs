@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use moka::{ops::compute::Op, sync::Cache};
 
-use super::{AuthError, secret::sha256};
+use super::AuthError;
+use crate::access::secret::sha256;
 
 /// The most accounts that are counted.
 const ACCOUNTS_MAX: u64 = 100_000;

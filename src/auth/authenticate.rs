@@ -1,29 +1,71 @@
-//! The check of an access token on each request: a hash and a look-up while nothing about access has changed.
+//! The check of an access token or a key on each request: a hash and a look-up while nothing about access has changed.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use super::{AuthService, repo, secret::sha256};
+use ipnet::IpNet;
+
+use super::{Account, AuthService, repo};
 use crate::{
-    access::{Kind, Principal},
+    access::{Kind, Permissions, Principal, secret::sha256},
     http::{ApiError, Authenticate, Session},
+    keys::{self, Key, Owner, is_key, service_account},
     store::{Epoch, StoreError},
     telemetry,
 };
 
-/// A token whose signature was checked, and its caller as of an epoch.
+/// A token or a key that was checked, and its caller as of an epoch.
 #[derive(Clone)]
 pub(super) struct Verified {
     session: Session,
     expires: i64,
     epoch: u64,
+    /// The networks from which it is taken; none for any.
+    addresses: Arc<[IpNet]>,
+}
+
+impl Verified {
+    fn is_taken_from(&self, address: Option<IpAddr>) -> bool {
+        let inside = |address: IpAddr| self.addresses.iter().any(|network| network.contains(&address));
+        self.addresses.is_empty() || address.is_some_and(inside)
+    }
 }
 
 impl AuthService {
     /// Checks a token as if it were seen for the first time.
     fn verify(&self, token: &str, epoch: u64) -> Result<Option<Verified>, StoreError> {
+        if is_key(token) {
+            let key = self.keys.find(token)?;
+            return key.map_or(Ok(None), |key| self.verify_key(key, epoch));
+        }
         let Some(claims) = self.tokens.verify(token, self.clock.now()) else { return Ok(None) };
         let session = self.session(&claims.sub, &claims.sid)?;
-        Ok(session.map(|session| Verified { session, expires: claims.exp, epoch }))
+        Ok(session.map(|session| Verified { session, expires: claims.exp, epoch, addresses: Arc::default() }))
+    }
+
+    /// The caller of a key, unless its owner is gone or disabled.
+    fn verify_key(&self, key: Key, epoch: u64) -> Result<Option<Verified>, StoreError> {
+        let snapshot = self.store.snapshot();
+        let account = match &key.owner {
+            Owner::User(id) => self.directory.by_id(id.as_str())?.filter(|account| !account.disabled),
+            Owner::ServiceAccount(id) => {
+                let account = service_account(&snapshot, id.as_str())?.filter(|account| !account.disabled);
+                account.map(|account| Account {
+                    id: account.id,
+                    email: String::new(),
+                    roles: account.roles,
+                    disabled: false,
+                })
+            }
+        };
+        let Some(Account { id, email, roles, .. }) = account else { return Ok(None) };
+        let scope = Arc::new(Permissions::of(key.permissions.iter().map(String::as_str)));
+        let permissions = Arc::new(self.roles.of(&snapshot)?.together(&roles).meet(&scope));
+        let tag = format!("{} by key {}", telemetry::user_tag(id.as_str()), key.id);
+        let kind = Kind::Key { key: key.id.into(), scope };
+        let session =
+            Session { principal: Arc::new(Principal { id, email, roles, permissions, kind }), tag: tag.into() };
+        let expires = key.expires_at.map_or(i64::MAX, |end| end.as_second());
+        Ok(Some(Verified { session, expires, epoch, addresses: key.addresses.into() }))
     }
 
     /// The caller of a session, unless it has ended, or the user is gone or disabled.
@@ -48,13 +90,13 @@ impl AuthService {
         Ok(Some(Session { principal: Arc::new(principal), tag: tag.into() }))
     }
 
-    fn check(&self, token: &str) -> Result<Option<Session>, StoreError> {
+    fn check(&self, token: &str) -> Result<Option<Verified>, StoreError> {
         let key = sha256(token.as_bytes());
         let epoch = self.store.snapshot().epoch(Epoch::Access);
         let now = self.clock.now().as_second();
         let known = self.verified.get(&key);
         if let Some(known) = known.as_ref().filter(|known| known.epoch == epoch && now < known.expires) {
-            return Ok(Some(known.session.clone()));
+            return Ok(Some(known.clone()));
         }
         let found = match known {
             Some(known) if now < known.expires => self.renew(known, epoch)?,
@@ -65,20 +107,33 @@ impl AuthService {
             Some(verified) => self.verified.insert(key, verified.clone()),
             None => self.verified.invalidate(&key),
         }
-        Ok(found.map(|verified| verified.session))
+        Ok(found)
     }
 
     /// A token that was verified before something about access changed.
     fn renew(&self, known: Verified, epoch: u64) -> Result<Option<Verified>, StoreError> {
         let principal = &known.session.principal;
-        let Some(id) = principal.session() else { return Ok(None) };
+        let id = match &principal.kind {
+            Kind::User { session, .. } => session,
+            Kind::Key { key: id, .. } => {
+                let key = keys::key(&self.store.snapshot(), id)?.filter(|key| key.is_good(self.clock.now()));
+                return key.map_or(Ok(None), |key| self.verify_key(key, epoch));
+            }
+            Kind::Operator => return Ok(None),
+        };
         let session = self.session(principal.id.as_str(), id)?;
         Ok(session.map(|session| Verified { session, epoch, ..known }))
     }
 }
 
 impl Authenticate for AuthService {
-    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError> {
-        Ok(self.check(token)?)
+    fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError> {
+        let Some(verified) = self.check(token)?.filter(|verified| verified.is_taken_from(address)) else {
+            return Ok(None);
+        };
+        if let Some(key) = verified.session.principal.key() {
+            self.keys.used(key, address);
+        }
+        Ok(Some(verified.session))
     }
 }

@@ -286,16 +286,18 @@ impl Example for SessionListResponse {
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase", rename = "Me", example, skip_serializing_if_is_none)]
 pub(super) struct MeResponse {
-    /// The id of your record in `users`; `operator` for the operator.
+    /// The id of your record in `users`, or of the service account; `operator` for the operator.
     id: String,
-    /// Your e-mail address; empty for the operator.
+    /// Your e-mail address; empty for the operator and service accounts.
     email: String,
     /// Your roles.
     roles: Vec<String>,
-    /// What your roles permit together. Rules of collections may open more.
+    /// What your roles permit together, within the permissions of the key if you came with one. Rules of collections may open more.
     permissions: Vec<String>,
     /// The id of the session.
     session: Option<String>,
+    /// The id of the key.
+    key: Option<String>,
     /// Who acts as you.
     impersonator: Option<String>,
 }
@@ -308,6 +310,7 @@ impl From<&Principal> for MeResponse {
             roles: principal.roles.clone(),
             permissions: principal.permissions.texts(),
             session: principal.session().map(str::to_owned),
+            key: principal.key().map(str::to_owned),
             impersonator: principal.impersonator().map(ToString::to_string),
         }
     }
@@ -321,6 +324,7 @@ impl Example for MeResponse {
             roles: vec!["viewer".into()],
             permissions: vec!["*:list".into(), "*:read".into()],
             session: Some("Qm9vQmFyQmF6UXV4MTIzNA".into()),
+            key: None,
             impersonator: None,
         }
     }

@@ -11,13 +11,13 @@ mod error;
 mod own;
 mod password;
 mod repo;
-mod secret;
 mod service;
 mod session;
 mod token;
 
 use crate::{
     kernel::RecordId,
+    keys,
     store::{StoreError, Tx},
 };
 
@@ -26,7 +26,6 @@ pub use dto::SessionReply;
 pub use error::AuthError;
 pub use password::{Passwords, check_foreign_hash};
 pub use repo::{delete_setup, put_password, put_setup, set_admin, setup_hash};
-pub use secret::{secret_hash, secret_text};
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
 pub use token::{Naming, Tokens};
 
@@ -39,6 +38,7 @@ pub fn tables() -> Vec<&'static str> {
 /// Forgets everything by which a user could be known: the user is gone.
 fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     repo::delete_password(tx, user)?;
+    keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }
 

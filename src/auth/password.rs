@@ -14,7 +14,7 @@ use argon2::{
 use tokio::sync::Semaphore;
 
 use super::AuthError;
-use crate::kernel::FieldError;
+use crate::{access::secret, kernel::FieldError};
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
 pub(super) const BYTES_MAX: usize = 1024;
@@ -101,7 +101,7 @@ impl Passwords {
             let decoy = match decoy.get() {
                 Some(made) => made.clone(),
                 None => {
-                    let made = hash(super::secret_text().as_bytes())?;
+                    let made = hash(secret::secret_text().as_bytes())?;
                     decoy.get_or_init(|| made).clone()
                 }
             };

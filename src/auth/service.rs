@@ -18,6 +18,7 @@ use crate::{
     access::{Action, Principal, Who},
     audit::{self, Event},
     kernel::{Clock, RecordId},
+    keys::KeyService,
     roles::Roles,
     store::{Store, Tx},
     telemetry,
@@ -91,6 +92,7 @@ pub struct AuthService {
     pub(super) store: Store,
     pub(super) directory: Arc<dyn Directory>,
     pub(super) roles: Arc<Roles>,
+    pub(super) keys: Arc<KeyService>,
     pub(super) passwords: Passwords,
     pub(super) tokens: Tokens,
     pub(super) lives: Lives,
@@ -109,6 +111,8 @@ pub struct AuthParts {
     pub directory: Arc<dyn Directory>,
     /// The roles.
     pub roles: Arc<Roles>,
+    /// Keys of programs.
+    pub keys: Arc<KeyService>,
     /// Hashes passwords.
     pub passwords: Passwords,
     /// How long things last.
@@ -137,10 +141,10 @@ impl AuthService {
     /// The service.
     #[must_use]
     pub fn new(parts: AuthParts, tokens: Tokens) -> Self {
-        let AuthParts { store, directory, roles, passwords, lives, clock } = parts;
+        let AuthParts { store, directory, roles, keys, passwords, lives, clock } = parts;
         let life = Duration::from_secs(lives.access_seconds);
         let verified = Cache::builder().max_capacity(CACHED_TOKENS_MAX).time_to_live(life).build();
-        Self { store, directory, roles, passwords, tokens, lives, attempts: Attempts::new(), clock, verified }
+        Self { store, directory, roles, keys, passwords, tokens, lives, attempts: Attempts::new(), clock, verified }
     }
 
     /// Signs in with a password. An unknown address, a wrong password and a disabled user answer alike, and take as long.

@@ -11,8 +11,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::secret::{derive, random, same, sha256};
-use crate::kernel::RecordId;
+use crate::{
+    access::secret::{derive, random, same, secret_text, sha256},
+    kernel::RecordId,
+};
 
 const HANDLE_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
@@ -141,7 +143,7 @@ impl SessionRow {
     pub(super) fn rotate(&mut self, token: &RefreshToken, now: Timestamp, grace_seconds: u64) -> Verdict {
         let hash = token.hash();
         if same(hash.as_bytes(), self.hash.as_bytes()) {
-            let salt = super::secret_text();
+            let salt = secret_text();
             let successor = token.successor(&salt);
             self.hash = successor.hash();
             self.rotated = Some(Rotated { from: hash, salt, at: now });

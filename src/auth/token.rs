@@ -16,8 +16,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{AuthError, repo, secret::random_letters};
-use crate::store::{Epoch, Store, StoreError, Tx};
+use super::{AuthError, repo};
+use crate::{
+    access::secret::random_letters,
+    store::{Epoch, Store, StoreError, Tx},
+};
 
 /// The client that Stead is to itself, as RFC 9068 asks for one.
 const CLIENT: &str = "stead";

@@ -1,10 +1,10 @@
 //! The gate before every protected route: who calls, and not too often.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use poem::{Endpoint, Request, Response, http::header};
 
-use super::{ApiError, Cookies, RateLimiter};
+use super::{ApiError, Cookies, RateLimiter, address_of};
 use crate::{access::Principal, kernel::Code};
 
 /// A caller whose credentials were checked.
@@ -18,11 +18,11 @@ pub struct Session {
 
 /// Checks credentials. Declared here, where they are needed; implemented by `auth`, which knows how.
 pub trait Authenticate: Send + Sync + 'static {
-    /// The caller to whom an access token belongs; `None` when it is not valid (any more).
+    /// The caller to whom an access token or key belongs that came from `address`; `None` when it is not valid (any more).
     ///
     /// # Errors
     /// [`ApiError`] when it cannot be known for now.
-    fn authenticate(&self, token: &str) -> Result<Option<Session>, ApiError>;
+    fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError>;
 }
 
 /// Lets only callers with valid credentials pass, but for the public paths.
@@ -68,9 +68,9 @@ impl<E> Gate<E> {
                 return Err(ApiError::new(Code::Unauthenticated, detail));
             }
         };
-        let session = self.authenticate.authenticate(token)?;
+        let session = self.authenticate.authenticate(token, address_of(request))?;
         session.ok_or_else(|| {
-            ApiError::new(Code::Unauthenticated, "the access token is not valid or has expired; sign in again")
+            ApiError::new(Code::Unauthenticated, "the access token or key is not valid (any more); sign in again")
         })
     }
 }

@@ -68,6 +68,9 @@ fn open_own(
     if caller.principal.may(&collection.def.name, action) {
         return Ok(Opening::All);
     }
+    if !caller.principal.in_scope(&collection.def.name, action) {
+        return Err(forbidden());
+    }
     let rule = rule(&collection.rules).as_ref().ok_or_else(forbidden)?;
     let auth = AuthValues { principal: &caller.principal, now };
     match rule.bind(&auth, now) {

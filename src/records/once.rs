@@ -75,17 +75,17 @@ impl RecordService {
     ) -> Result<Answer, RecordError> {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
-            let (now, who, actor) = (self.clock.now(), caller.who(), caller.principal.id.clone());
+            let (now, who, actor) = (self.clock.now(), caller.who(), caller.principal.credential());
             let (idempotency, work) = (idempotency.clone(), Arc::clone(&work));
             let written = self.store.write(move |tx| {
                 let context = Context { catalog: &catalog, who: &who, now };
                 write::check_epoch(tx, context.catalog)?;
                 let Some(request) = idempotency else { return work(tx, context) };
-                if let Some(answer) = idempotency::find(tx, actor.as_str(), &request, now)? {
+                if let Some(answer) = idempotency::find(tx, &actor, &request, now)? {
                     return Ok(answer);
                 }
                 let answer = work(tx, context)?;
-                idempotency::keep(tx, actor.as_str(), &request, &answer, now)?;
+                idempotency::keep(tx, &actor, &request, &answer, now)?;
                 Ok(answer)
             });
             match written.await {

@@ -22,7 +22,7 @@ const DESCRIPTION_MAX: usize = 500;
 
 /// Knows who holds which role.
 pub trait Holders: Send + Sync + 'static {
-    /// Whether some user holds the role.
+    /// Whether some account holds the role.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -72,7 +72,7 @@ pub struct RoleInput {
 pub struct RoleService {
     store: Store,
     roles: Arc<Roles>,
-    holders: Arc<dyn Holders>,
+    holders: Vec<Arc<dyn Holders>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -89,7 +89,7 @@ fn check(caller: &Principal, action: Action) -> Result<(), RoleError> {
 impl RoleService {
     /// The service.
     #[must_use]
-    pub fn new(store: Store, roles: Arc<Roles>, holders: Arc<dyn Holders>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, roles: Arc<Roles>, holders: Vec<Arc<dyn Holders>>, clock: Arc<dyn Clock>) -> Self {
         Self { store, roles, holders, clock }
     }
 
@@ -184,10 +184,14 @@ impl RoleService {
         if !caller.covers(&role.compiled()) {
             return Err(RoleError::Forbidden("delete, and everything that the role permits"));
         }
-        let holders = Arc::clone(&self.holders);
+        let holders = self.holders.clone();
         let asked = name.to_owned();
-        if self.store.scan(move |_| holders.is_held(&asked)).await? {
-            let detail = format!("there are users with the role \"{name}\"; take it from them first");
+        let is_held = move |_: &_| {
+            holders.iter().try_fold(false, |held, holders| Ok::<_, RoleError>(held || holders.is_held(&asked)?))
+        };
+        if self.store.scan(is_held).await? {
+            let detail =
+                format!("there are users or service accounts with the role \"{name}\"; take it from them first");
             return Err(RoleError::Conflict(detail));
         }
         let now = self.clock.now();

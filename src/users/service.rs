@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::UserError;
 use crate::{
+    access::secret,
     audit::{self, Event},
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
@@ -55,8 +56,8 @@ impl UserService {
         if !none {
             return Ok(None);
         }
-        let token = auth::secret_text();
-        let hash = auth::secret_hash(&token);
+        let token = secret::secret_text();
+        let hash = secret::secret_hash(&token);
         self.store.write(move |tx| auth::put_setup(tx, hash)).await?;
         Ok(Some(token))
     }
@@ -66,7 +67,7 @@ impl UserService {
     /// # Errors
     /// [`AuthError::SetupClosed`] when the token is not the newest or was used.
     pub async fn set_up(&self, token: &str, email: &str, password: String) -> Result<RecordId, UserError> {
-        let hash = auth::secret_hash(token);
+        let hash = secret::secret_hash(token);
         if auth::setup_hash(&self.store.snapshot())?.as_ref() != Some(&hash) {
             return Err(AuthError::SetupClosed.into());
         }

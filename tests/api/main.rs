@@ -16,6 +16,7 @@ mod support;
 mod auth;
 mod collections;
 mod health;
+mod keys;
 mod pipeline;
 mod records;
 mod roles;

@@ -27,6 +27,11 @@ impl TestClock {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
 
+    /// The time in so many seconds.
+    pub(crate) fn in_seconds(&self, seconds: i64) -> Timestamp {
+        self.now() + jiff::SignedDuration::from_secs(seconds)
+    }
+
     /// Lets time pass.
     pub(crate) fn advance_seconds(&self, seconds: i64) {
         self.advance_ms(seconds * 1000);

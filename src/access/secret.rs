@@ -9,9 +9,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Random bytes.
+/// Random bytes. Ends the process when the machine has no randomness.
 #[must_use]
-pub(super) fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+pub fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     // The generator fails only when the machine has no randomness at all; a zero secret must not come of that.
     if rand::fill(&mut bytes).is_err() {
@@ -28,7 +28,7 @@ pub fn secret_text() -> String {
 
 /// A random text of so many letters and digits, each as likely as any other.
 #[must_use]
-pub(super) fn random_letters(length: usize) -> String {
+pub fn random_letters(length: usize) -> String {
     let mut text = String::with_capacity(length);
     while text.len() < length {
         // 248 is the greatest multiple of 62 in a byte; what lies above would make some letters likelier.
@@ -46,18 +46,21 @@ pub fn secret_hash(secret: &str) -> String {
 }
 
 /// The SHA-256 of bytes.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
 }
 
 /// What a secret makes of a salt: as random as the secret for whoever does not know it.
-pub(super) fn derive(secret: &[u8], salt: &[u8]) -> [u8; 32] {
+#[must_use]
+pub fn derive(secret: &[u8], salt: &[u8]) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), salt);
     tag.as_ref().try_into().unwrap_or_default()
 }
 
 /// Compares in a time that does not tell where the two differ.
-pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+#[must_use]
+pub fn same(one: &[u8], other: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
