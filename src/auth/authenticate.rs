@@ -8,8 +8,9 @@ use super::{Account, AuthService, repo};
 use crate::{
     access::{Kind, Permissions, Principal, secret::sha256},
     http::{ApiError, Authenticate, Session},
-    keys::{self, Key, Owner, is_key, service_account},
-    store::{Epoch, StoreError},
+    keys::{self, Key, Owner, ServiceAccount, is_key, service_account},
+    roles::RoleSet,
+    store::{Epoch, Snapshot, StoreError},
     telemetry,
 };
 
@@ -45,25 +46,11 @@ impl AuthService {
     /// The caller of a key, unless its owner is gone or disabled.
     fn verify_key(&self, key: Key, epoch: u64) -> Result<Option<Verified>, StoreError> {
         let snapshot = self.store.snapshot();
-        let account = match &key.owner {
-            Owner::User(id) => self.directory.by_id(id.as_str())?.filter(|account| !account.disabled),
-            Owner::ServiceAccount(id) => {
-                let account = service_account(&snapshot, id.as_str())?.filter(|account| !account.disabled);
-                account.map(|account| Account {
-                    id: account.id,
-                    email: String::new(),
-                    roles: account.roles,
-                    disabled: false,
-                })
-            }
-        };
-        let Some(Account { id, email, roles, .. }) = account else { return Ok(None) };
-        let scope = Arc::new(Permissions::of(key.permissions.iter().map(String::as_str)));
-        let permissions = Arc::new(self.roles.of(&snapshot)?.together(&roles).meet(&scope));
-        let tag = format!("{} by key {}", telemetry::user_tag(id.as_str()), key.id);
-        let kind = Kind::Key { key: key.id.into(), scope };
-        let session =
-            Session { principal: Arc::new(Principal { id, email, roles, permissions, kind }), tag: tag.into() };
+        let account = self.owner_of(&snapshot, &key)?.filter(|account| !account.disabled);
+        let Some(account) = account else { return Ok(None) };
+        let tag = format!("{} by key {}", telemetry::user_tag(account.id.as_str()), key.id);
+        let kind = Kind::Key { scope: scope_of(&key), key: key.id.into() };
+        let session = Session { principal: self.principal(&snapshot, account, kind)?, tag: tag.into() };
         let expires = key.expires_at.map_or(i64::MAX, |end| end.as_second());
         Ok(Some(Verified { session, expires, epoch, addresses: key.addresses.into() }))
     }
@@ -78,16 +65,61 @@ impl AuthService {
         {
             return Ok(None);
         }
-        let roles = self.roles.of(&snapshot)?;
         let tag = match &row.impersonator {
             Some(by) => format!("{} by {}", telemetry::user_tag(user), telemetry::user_tag(by.as_str())),
             None => telemetry::user_tag(user),
         };
         let kind = Kind::User { session: row.id.into(), impersonator: row.impersonator };
-        let permissions = roles.together(&account.roles);
-        let (id, email, roles) = (account.id, account.email, account.roles);
-        let principal = Principal { id, email, roles, permissions, kind };
-        Ok(Some(Session { principal: Arc::new(principal), tag: tag.into() }))
+        Ok(Some(Session { principal: self.principal(&snapshot, account, kind)?, tag: tag.into() }))
+    }
+
+    /// An account as a caller.
+    fn principal(&self, snapshot: &Snapshot, account: Account, kind: Kind) -> Result<Arc<Principal>, StoreError> {
+        let Account { id, email, roles, .. } = account;
+        let mut permissions = self.roles.of(snapshot)?.together(&roles);
+        if let Kind::Key { scope, .. } = &kind {
+            permissions = Arc::new(permissions.meet(scope));
+        }
+        Ok(Arc::new(Principal { id, email, roles, permissions, kind }))
+    }
+
+    /// The account for which a key acts.
+    fn owner_of(&self, snapshot: &Snapshot, key: &Key) -> Result<Option<Account>, StoreError> {
+        match &key.owner {
+            Owner::User(id) => self.directory.by_id(id.as_str()),
+            Owner::ServiceAccount(id) => Ok(service_account(snapshot, id.as_str())?.map(Account::from)),
+        }
+    }
+
+    /// Somebody as they would be after signing in, by the id of a user, a service account or a key, and whether they could.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stand_in(&self, id: &str) -> Result<Option<(Arc<Principal>, bool)>, StoreError> {
+        let snapshot = self.store.snapshot();
+        let nobody: Box<str> = Box::default();
+        let (account, kind, good) = if let Some(account) = self.directory.by_id(id)? {
+            (Some(account), Kind::User { session: nobody, impersonator: None }, true)
+        } else if let Some(account) = service_account(&snapshot, id)? {
+            let scope = Arc::new(Permissions::everything());
+            (Some(Account::from(account)), Kind::Key { key: nobody, scope }, true)
+        } else if let Some(key) = keys::key(&snapshot, id)? {
+            let good = key.is_good(self.clock.now());
+            (self.owner_of(&snapshot, &key)?, Kind::Key { scope: scope_of(&key), key: key.id.into() }, good)
+        } else {
+            return Ok(None);
+        };
+        let Some(account) = account else { return Ok(None) };
+        let good = good && !account.disabled;
+        Ok(Some((self.principal(&snapshot, account, kind)?, good)))
+    }
+
+    /// The roles as they are now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn roles_now(&self) -> Result<Arc<RoleSet>, StoreError> {
+        self.roles.of(&self.store.snapshot())
     }
 
     fn check(&self, token: &str) -> Result<Option<Verified>, StoreError> {
@@ -123,6 +155,17 @@ impl AuthService {
         };
         let session = self.session(principal.id.as_str(), id)?;
         Ok(session.map(|session| Verified { session, epoch, ..known }))
+    }
+}
+
+fn scope_of(key: &Key) -> Arc<Permissions> {
+    Arc::new(Permissions::of(key.permissions.iter().map(String::as_str)))
+}
+
+impl From<ServiceAccount> for Account {
+    fn from(account: ServiceAccount) -> Self {
+        let ServiceAccount { id, roles, disabled, .. } = account;
+        Self { id, email: String::new(), roles, disabled }
     }
 }
 

@@ -8,6 +8,7 @@ mod attempts;
 mod authenticate;
 mod dto;
 mod error;
+mod foreign;
 mod own;
 mod password;
 mod repo;
@@ -24,7 +25,8 @@ use crate::{
 pub use account::{is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
-pub use password::{Passwords, check_foreign_hash};
+pub use foreign::check_foreign_hash;
+pub use password::Passwords;
 pub use repo::{delete_setup, put_password, put_setup, set_admin, setup_hash};
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
 pub use token::{Naming, Tokens};

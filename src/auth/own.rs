@@ -20,8 +20,7 @@ impl AuthService {
     ) -> Result<(), AuthError> {
         let session = own_session(caller)?.to_owned();
         self.prove(caller, current).await?;
-        self.passwords.check(&new, "/newPassword")?;
-        let hash = self.passwords.hash(new).await?;
+        let hash = self.passwords.accept(new, "/newPassword", &caller.email).await?;
         let (user, now) = (caller.id.to_string(), self.clock.now());
         self.store
             .write(move |tx| {

@@ -1,47 +1,25 @@
 //! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on blocking threads behind
-//! a bound, so that a storm of sign-ins leaves room for other requests. Bcrypt hashes, which users bring along from
-//! elsewhere, are verified too, and never made.
+//! a bound, so that a storm of sign-ins leaves room for other requests. Hashes of other kinds are those of [`super::foreign`].
 
-use std::{
-    str::FromStr as _,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use tokio::sync::Semaphore;
+use zxcvbn::{Score, zxcvbn};
 
-use super::AuthError;
+use super::{
+    AuthError,
+    foreign::{self, is_foreign},
+};
 use crate::{access::secret, kernel::FieldError};
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
 pub(super) const BYTES_MAX: usize = 1024;
-
-/// The most of a password that bcrypt looks at, in bytes.
-const BCRYPT_BYTES_MAX: usize = 72;
-/// The greatest cost of a bcrypt hash that is taken in: verifying it takes some seconds.
-const BCRYPT_COST_MAX: u32 = 16;
-
-/// Whether a stored hash is one of bcrypt, which is to become one of Argon2id.
-#[must_use]
-pub(super) fn is_foreign(hash: &str) -> bool {
-    hash.starts_with("$2")
-}
-
-/// Checks a hash that was made elsewhere: one of bcrypt that sign-in can verify in bearable time.
-///
-/// # Errors
-/// Why it is none; the text holds nothing of it.
-pub fn check_foreign_hash(hash: &str) -> Result<(), &'static str> {
-    let known = ["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version));
-    match bcrypt::HashParts::from_str(hash) {
-        Ok(parts) if known && parts.get_cost() <= BCRYPT_COST_MAX => Ok(()),
-        Ok(_) if known => Err("the password's hash costs too much to verify"),
-        _ => Err("the password's hash is not one of bcrypt"),
-    }
-}
+/// The most words about a user that a password is compared with.
+const WORDS_MAX: usize = 16;
 
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
@@ -60,29 +38,34 @@ impl Passwords {
         Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), decoy: Arc::default() }
     }
 
-    /// Checks a new password against the policy; `pointer` is where it stands in the body.
+    /// Checks a new password against the policy; `pointer` is where it stands in the body, `email` whose it is to be. Answers the
+    /// hash to store, as a PHC string.
     ///
     /// # Errors
-    /// [`AuthError::WeakPassword`].
-    pub fn check(&self, password: &str, pointer: &str) -> Result<(), AuthError> {
-        let length = password.chars().count();
-        let fault = if length < self.length_min {
+    /// [`AuthError::WeakPassword`], [`AuthError::Crypto`].
+    pub async fn accept(&self, password: String, pointer: &'static str, email: &str) -> Result<String, AuthError> {
+        self.check_length(&password, pointer)?;
+        let about: Vec<String> = words(email).take(WORDS_MAX).collect();
+        self.work(move || {
+            check_guesses(&password, pointer, &about)?;
+            hash(password.as_bytes())
+        })
+        .await
+    }
+
+    fn check_length(&self, password: &str, pointer: &str) -> Result<(), AuthError> {
+        let fault = if password.chars().count() < self.length_min {
             ("too_short", format!("must have at least {} characters", self.length_min))
         } else if password.len() > BYTES_MAX {
             ("too_long", format!("must have at most {BYTES_MAX} bytes"))
-        } else if password.chars().all(|c| password.starts_with(c)) {
-            ("too_simple", "must not repeat one character".to_owned())
         } else {
             return Ok(());
         };
         Err(AuthError::WeakPassword(vec![FieldError::new(pointer, fault.0, fault.1)]))
     }
 
-    /// The hash to store, as a PHC string.
-    ///
-    /// # Errors
-    /// [`AuthError::Crypto`].
-    pub async fn hash(&self, password: String) -> Result<String, AuthError> {
+    /// The hash to store of a password that was accepted before.
+    pub(super) async fn hash(&self, password: String) -> Result<String, AuthError> {
         self.work(move || hash(password.as_bytes())).await
     }
 
@@ -94,7 +77,7 @@ impl Passwords {
         let decoy = Arc::clone(&self.decoy);
         self.work(move || {
             if let Some(hash) = stored.as_deref().filter(|hash| is_foreign(hash)) {
-                return verify_bcrypt(&password, hash);
+                return foreign::verify(&password, hash).ok_or(AuthError::Crypto("a stored hash cannot be read"));
             }
             let known = stored.is_some();
             // Made whether it is needed or not, so that the first answer tells nothing either.
@@ -126,15 +109,54 @@ impl Passwords {
     }
 }
 
-/// What bcrypt would not look at does not count as right.
-fn verify_bcrypt(password: &str, hash: &str) -> Result<bool, AuthError> {
-    if password.len() > BCRYPT_BYTES_MAX {
-        return Ok(false);
+/// What an address tells of its user: itself and its words.
+fn words(email: &str) -> impl Iterator<Item = String> {
+    let email = email.trim().to_lowercase();
+    let parts: Vec<String> = email.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect();
+    std::iter::once(email).chain(parts).filter(|word| word.len() > 2)
+}
+
+/// Refuses what is among the first million guesses of someone who knows the lists of common passwords, names, words, keyboards and
+/// dates, and the user's address ([ASVS 5, 6.2](https://owasp.org/www-project-application-security-verification-standard/)).
+fn check_guesses(password: &str, pointer: &str, about: &[String]) -> Result<(), AuthError> {
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let estimate = zxcvbn(password, &about);
+    if estimate.score() >= Score::Two {
+        return Ok(());
     }
-    bcrypt::verify(password, hash).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))
+    let warning = estimate.feedback().and_then(|feedback| feedback.warning());
+    let why = warning.map_or_else(|| "This is easy to guess.".to_owned(), |warning| warning.to_string());
+    let detail = format!("must not be easy to guess. {why} Take some words that do not belong together");
+    Err(AuthError::WeakPassword(vec![FieldError::new(pointer, "too_common", detail)]))
 }
 
 fn hash(password: &[u8]) -> Result<String, AuthError> {
     let hash = Argon2::default().hash_password(password).map_err(|_| AuthError::Crypto("hashing failed"))?;
     Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_easy_to_guess_is_refused() {
+        let about: Vec<String> = words("Ann.Smith@example.com").collect();
+        for weak in [
+            "password123",
+            "1234567890",
+            "qwertyuiop",
+            "iloveyou123",
+            "aaaaaaaaaaaa",
+            "abcdefghijkl",
+            "ann.smith@example.com",
+            "smith12345",
+            "P@ssw0rd2024",
+        ] {
+            assert!(check_guesses(weak, "/password", &about).is_err(), "{weak}");
+        }
+        for good in ["correct horse battery", "a long enough password", "xK3#mQz9!vTr", "Tür auf, Licht aus!"] {
+            assert!(check_guesses(good, "/password", &about).is_ok(), "{good}");
+        }
+    }
 }

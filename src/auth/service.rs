@@ -9,7 +9,7 @@ use super::{
     Account, AuthError, Directory, Passwords, Tokens,
     attempts::Attempts,
     authenticate::Verified,
-    password::is_foreign,
+    foreign::is_foreign,
     repo,
     session::{Opening, RefreshToken, SessionRow, Verdict},
     token::Grant,

@@ -12,6 +12,7 @@ mod openapi;
 mod pocketbase;
 mod schema;
 mod serve;
+mod signing_key;
 
 use std::path::PathBuf;
 
@@ -67,6 +68,9 @@ Examples:
     /// Make admins
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Change the key that signs access tokens
+    #[command(subcommand)]
+    SigningKey(signing_key::SigningKeyCommand),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -129,6 +133,7 @@ pub fn run() -> Result<(), Failure> {
     match command {
         Command::Serve(_) => Ok(block_on(&config, serve::run(&config))?),
         Command::Admin(command) => Ok(block_on(&config, admin::run(&config, command))?),
+        Command::SigningKey(command) => Ok(block_on(&config, signing_key::run(&config, command))?),
         Command::Config(command) => Ok(config::run(&config, &command)?),
         Command::Openapi => Ok(block_on(&config, openapi::run(&config))?),
         Command::Schema(command) => Ok(block_on(&config, schema::run(&config, command))?),

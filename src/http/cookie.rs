@@ -20,6 +20,8 @@ pub struct Cookies {
     origins: Vec<String>,
 }
 
+/// The cookie of the access token, where cookies are secure.
+pub(super) const ACCESS_COOKIE: &str = "__Host-stead-session";
 /// The path to which the browser sends the refresh token.
 const REFRESH_PATH: &str = "/api/v1/auth";
 
@@ -40,7 +42,7 @@ impl Cookies {
     }
 
     fn access_name(&self) -> &'static str {
-        if self.secure { "__Host-stead-session" } else { "stead-session" }
+        if self.secure { ACCESS_COOKIE } else { "stead-session" }
     }
 
     fn refresh_name(&self) -> &'static str {

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, Object, OpenApi, Tags, param::Path, payload::Json};
-use serde::Deserialize;
+use poem_openapi::{ApiResponse, OpenApi, Tags, param::Path, payload::Json};
 
-use super::UserService;
+use super::{
+    NewPassword, UserService,
+    dto::{
+        AdminRequest, ExplainRequest, ExplanationResponse, MadeResponse, PasswordHashRequest, PasswordRequest,
+        SetUpRequest,
+    },
+};
 use crate::{
     auth::{AuthService, SessionReply, api::visit_of},
     http::{ApiError, JsonBody, NoContent, address_of, caller_of, request_id_of, who_of},
@@ -23,86 +28,11 @@ enum Tag {
     Accounts,
 }
 
-/// The first admin.
-#[derive(Debug, Deserialize, Object)]
-#[serde(deny_unknown_fields)]
-#[oai(example)]
-struct SetUpRequest {
-    /// The one-time token of the set-up link.
-    #[oai(validator(max_length = 64))]
-    token: String,
-    /// The e-mail address to sign in with.
-    #[oai(validator(max_length = 254))]
-    email: String,
-    /// The password to sign in with.
-    #[oai(validator(max_length = 1024))]
-    password: String,
-}
-
-impl poem_openapi::types::Example for SetUpRequest {
-    fn example() -> Self {
-        Self {
-            token: "3q2-7wXkq0u1m8b5T4y9c6V2n0p7r3s1d5f8g6h4j2k".into(),
-            email: "ann@example.com".into(),
-            password: "a long enough password".into(),
-        }
-    }
-}
-
-/// A user that was made.
-#[derive(Debug, Object)]
-#[oai(example)]
-struct MadeResponse {
-    /// The id of the record in `users`.
-    id: String,
-}
-
-impl poem_openapi::types::Example for MadeResponse {
-    fn example() -> Self {
-        Self { id: "0198c5f2-7b1e-7c3a-9d53-0f5f6a1f2b3c".into() }
-    }
-}
-
 #[derive(ApiResponse)]
 enum Made {
     /// The admin was made.
     #[oai(status = 201)]
     Created(Json<MadeResponse>),
-}
-
-/// A new password.
-#[derive(Debug, Deserialize, Object)]
-#[serde(deny_unknown_fields)]
-#[oai(example)]
-struct PasswordRequest {
-    /// The password.
-    #[oai(validator(max_length = 1024))]
-    password: String,
-}
-
-impl poem_openapi::types::Example for PasswordRequest {
-    fn example() -> Self {
-        Self { password: "a long enough password".into() }
-    }
-}
-
-/// An admin to make.
-#[derive(Debug, Deserialize, Object)]
-#[serde(deny_unknown_fields)]
-#[oai(example)]
-struct AdminRequest {
-    /// The e-mail address to sign in with.
-    #[oai(validator(max_length = 254))]
-    email: String,
-    /// The password to sign in with.
-    #[oai(validator(max_length = 1024))]
-    password: String,
-}
-
-impl poem_openapi::types::Example for AdminRequest {
-    fn example() -> Self {
-        Self { email: "ann@example.com".into(), password: "a long enough password".into() }
-    }
 }
 
 /// The endpoints of users.
@@ -140,6 +70,21 @@ impl UsersApi {
         Ok(Made::Created(Json(MadeResponse { id: id.to_string() })))
     }
 
+    /// Explain what somebody may do
+    ///
+    /// Who has the permission `auth:read` may call this. The answer tells of each role, of a key's scope and of the collection's rule
+    /// whether it allows the action, as the checks of a request would find it.
+    #[oai(path = "/auth/explain", method = "post", operation_id = "explainAccess")]
+    async fn explain(
+        &self,
+        request: &Request,
+        body: JsonBody<ExplainRequest>,
+    ) -> Result<Json<ExplanationResponse>, ApiError> {
+        let caller = caller_of(request)?;
+        let explanation = self.users.explain(&caller, &body.0.question()?)?;
+        Ok(Json(explanation.into()))
+    }
+
     /// Set a user's password
     ///
     /// Who has the permission `users:update` and everything that the user may do may call this. All sessions of the user end.
@@ -152,7 +97,24 @@ impl UsersApi {
         id: Path<String>,
         body: JsonBody<PasswordRequest>,
     ) -> Result<NoContent, ApiError> {
-        self.users.set_password(&caller(request)?, &id.0, body.0.password).await?;
+        self.users.set_password(&caller(request)?, &id.0, NewPassword::Plain(body.0.password)).await?;
+        Ok(NoContent::Done)
+    }
+
+    /// Bring a user's password from another system
+    ///
+    /// Who has the permission `users:update` and everything that the user may do may call this. All sessions of the user end. The
+    /// hash becomes one of Stead's own when the user signs in.
+    #[oai(path = "/users/:id/password-hash", method = "put", operation_id = "setPasswordHash")]
+    async fn set_password_hash(
+        &self,
+        request: &Request,
+        /// The id of the user.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        id: Path<String>,
+        body: JsonBody<PasswordHashRequest>,
+    ) -> Result<NoContent, ApiError> {
+        self.users.set_password(&caller(request)?, &id.0, NewPassword::Hash(body.0.hash)).await?;
         Ok(NoContent::Done)
     }
 

@@ -2,11 +2,14 @@
 
 pub mod api;
 mod directory;
+mod dto;
 mod error;
+mod explain;
 mod migrate;
 mod service;
 
 pub use directory::RecordDirectory;
 pub use error::UserError;
+pub use explain::{Explanation, Question, Reason};
 pub use migrate::LIST_ADMINS;
-pub use service::UserService;
+pub use service::{NewPassword, UserService};

@@ -8,7 +8,7 @@ use crate::{
     audit::{self, Event},
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
-    kernel::{Clock, RecordId},
+    kernel::{Clock, FieldError, RecordId},
     records::{Caller, RecordError, RecordService},
     store::{Read as _, Store, StoreError},
 };
@@ -17,11 +17,25 @@ use crate::{
 #[derive(Debug)]
 pub struct UserService {
     store: Store,
-    records: Arc<RecordService>,
+    pub(super) records: Arc<RecordService>,
     catalogs: Arc<Catalogs>,
-    auth: Arc<AuthService>,
+    pub(super) auth: Arc<AuthService>,
     passwords: Passwords,
     clock: ClockHandle,
+}
+
+/// A password to set for a user.
+pub enum NewPassword {
+    /// As it is typed.
+    Plain(String),
+    /// As another system has stored it; see [`auth::check_foreign_hash`].
+    Hash(String),
+}
+
+impl std::fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewPassword")
+    }
 }
 
 /// A clock that prints nothing of itself.
@@ -84,8 +98,7 @@ impl UserService {
         password: String,
         setup: Option<String>,
     ) -> Result<RecordId, UserError> {
-        self.passwords.check(&password, "/password")?;
-        let hash = self.passwords.hash(password).await?;
+        let hash = self.passwords.accept(password, "/password", email).await?;
         let caller = Caller::operator();
         let body = serde_json::json!({ "email": email.trim(), "roles": ["admin"] }).to_string();
         let now = self.clock.0.now();
@@ -106,10 +119,16 @@ impl UserService {
     ///
     /// # Errors
     /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do.
-    pub async fn set_password(&self, caller: &Caller, id: &str, password: String) -> Result<(), UserError> {
-        self.auth.check_over(&caller.principal, id)?;
-        self.passwords.check(&password, "/password")?;
-        let hash = self.passwords.hash(password).await?;
+    pub async fn set_password(&self, caller: &Caller, id: &str, password: NewPassword) -> Result<(), UserError> {
+        let account = self.auth.check_over(&caller.principal, id)?;
+        let hash = match password {
+            NewPassword::Plain(password) => self.passwords.accept(password, "/password", &account.email).await?,
+            NewPassword::Hash(hash) => {
+                let check = auth::check_foreign_hash(&hash);
+                check.map_err(|why| AuthError::WeakPassword(vec![FieldError::at("hash", "invalid", why)]))?;
+                hash
+            }
+        };
         let (id, now, who) = (id.to_owned(), self.clock.0.now(), caller.who());
         let (_, catalog) = self.catalogs.current()?;
         let number = catalog.by_name(USERS).map_or(0, |users| users.number());

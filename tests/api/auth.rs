@@ -117,6 +117,18 @@ async fn a_token_ends_when_its_time_is_over() {
     app.guest().signed_in(&used.id, &token).get(USERS).await.expect(200);
 }
 
+#[tokio::test]
+async fn a_token_for_somebody_else_or_from_somebody_else_is_worthless() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["user"]).await;
+    let app = app.restart_with(|config| config.auth.audience = "another-api".into()).await;
+    assert_refused(app.guest().signed_in("", &ann.token).get(USERS).await);
+    let app = app.restart_with(|config| config.auth.issuer = "another-server".into()).await;
+    assert_refused(app.guest().signed_in("", &ann.token).get(USERS).await);
+    let app = app.restart().await;
+    app.guest().signed_in("", &ann.token).get(USERS).await.expect(200);
+}
+
 /// The parts of a token as JSON, changed, and put together again with the old signature.
 fn forged(token: &str, change: impl FnOnce(&mut Value, &mut Value)) -> String {
     let parts: Vec<&str> = token.split('.').collect();

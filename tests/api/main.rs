@@ -15,6 +15,7 @@ mod support;
 
 mod auth;
 mod collections;
+mod explain;
 mod health;
 mod keys;
 mod pipeline;

@@ -15,19 +15,19 @@ async fn the_set_up_token_makes_one_admin_once() {
     let token = app.app.users.open_setup().await.unwrap().expect("there is no user yet");
     assert_ne!(stale, token);
     assert!(token.len() >= 43, "256 bits cannot be guessed");
-    let with = |token: &str| json!({"token": token, "email": "Ann@Example.com", "password": "correct horse"});
+    let with = |token: &str| json!({"token": token, "email": "Ann@Example.com", "password": "correct horse battery"});
     for wrong in ["", "x", stale.as_str(), &token[1..]] {
         guest.post(SETUP, with(wrong)).await.lacks(&[&token]).problem(403, "forbidden");
     }
     let weak = json!({"token": token, "email": "ann@example.com", "password": "short"});
     guest.post(SETUP, weak).await.invalid(&[("/password", "too_short")]);
-    let unfit = json!({"token": token, "email": "ann", "password": "correct horse"});
+    let unfit = json!({"token": token, "email": "ann", "password": "correct horse battery"});
     guest.post(SETUP, unfit).await.invalid(&[("/email", "format")]);
 
     let id = guest.post(SETUP, with(&token)).await.ok(201)["id"].as_str().unwrap().to_owned();
     guest.post(SETUP, with(&token)).await.problem(403, "forbidden");
     assert_eq!(app.app.users.open_setup().await.unwrap(), None, "there is a user");
-    let access = app.sign_in("ann@example.com", "correct horse").await;
+    let access = app.sign_in("ann@example.com", "correct horse battery").await;
     let admin = app.guest().signed_in(&id, &access);
     assert_eq!(admin.get(&format!("{USERS}/{id}")).await.ok(200)["roles"], json!(["admin"]));
     admin.get("/api/v1/collections").await.expect(200);
@@ -37,11 +37,11 @@ async fn the_set_up_token_makes_one_admin_once() {
 async fn an_admin_made_otherwise_closes_set_up() {
     let app = TestApp::start().await;
     let token = app.app.users.open_setup().await.unwrap().unwrap();
-    let body = json!({"email": "root@example.com", "password": "correct horse"});
+    let body = json!({"email": "root@example.com", "password": "correct horse battery"});
     app.operator().post("/api/v1/users/admins", body).await.expect(201);
-    let late = json!({"token": token, "email": "late@example.com", "password": "correct horse"});
+    let late = json!({"token": token, "email": "late@example.com", "password": "correct horse battery"});
     app.guest().post(SETUP, late).await.problem(403, "forbidden");
-    app.sign_in("root@example.com", "correct horse").await;
+    app.sign_in("root@example.com", "correct horse battery").await;
 }
 
 #[tokio::test]
@@ -62,10 +62,10 @@ async fn a_plain_user_sees_only_itself_and_gives_itself_nothing() {
             user.put(&own, body).await.problem(403, "forbidden");
         }
         user.delete(&own).await.problem(403, "forbidden");
-        user.put(&format!("/api/v1/users/{}/password", user.id), json!({"password": "correct horse"}))
+        user.put(&format!("/api/v1/users/{}/password", user.id), json!({"password": "correct horse battery"}))
             .await
             .problem(403, "forbidden");
-        user.post("/api/v1/users/admins", json!({"email": "e@x.de", "password": "correct horse"}))
+        user.post("/api/v1/users/admins", json!({"email": "e@x.de", "password": "correct horse battery"}))
             .await
             .problem(403, "forbidden");
         user.post(USERS, json!({"email": "evil@example.com", "roles": ["admin"]})).await.problem(403, "forbidden");
@@ -124,7 +124,7 @@ async fn addresses_are_one_persons_however_they_are_written() {
     admin.post(USERS, json!({"email": "x"})).await.invalid(&[("/email", "format")]);
     admin.post(USERS, json!({"email": "c@d.ef", "roles": ["root"]})).await.invalid(&[("/roles/0", "unknown_role")]);
     admin
-        .post(USERS, json!({"email": "c@d.ef", "password": "correct horse"}))
+        .post(USERS, json!({"email": "c@d.ef", "password": "correct horse battery"}))
         .await
         .invalid(&[("/password", "unknown_field")]);
 }
@@ -138,7 +138,9 @@ async fn passwords_follow_the_policy() {
     for (password, code) in [
         ("x".repeat(11), "too_short"),
         ("ab".repeat(513), "too_long"),
-        ("a".repeat(12), "too_simple"),
+        ("a".repeat(12), "too_common"),
+        ("password1234".into(), "too_common"),
+        ("admin@example.com".into(), "too_common"),
         (String::new(), "too_short"),
     ] {
         let answer = put(json!(password)).await;
@@ -152,6 +154,24 @@ async fn passwords_follow_the_policy() {
     let missing = admin.put("/api/v1/users/nobody/password", json!({"password": "correct horse battery"})).await;
     missing.problem(404, "not_found");
     admin.get("/api/v1/collections").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_hash_from_elsewhere_signs_in() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["user"]).await;
+    let path = format!("/api/v1/users/{}/password-hash", ann.id);
+    // Of "pbkdf2 of another server", by Python's hashlib with 1,000 rounds.
+    let hash = "pbkdf2_sha256$1000$saltsalt$08vr5mydgyDyq96KzwlDO5cuJSZFlfT/5B1y8jkR85I=";
+    app.operator().put(&path, json!({"hash": hash})).await.expect(204);
+    for _ in 0..2 {
+        app.sign_in("ann@example.com", "pbkdf2 of another server").await;
+    }
+    for bad in ["plain", "md5$abc", "pbkdf2_sha256$99999999$salt$AAAAAAAAAAAAAAAAAAAAAA=="] {
+        app.operator().put(&path, json!({"hash": bad})).await.lacks(&[bad]).invalid(&[("/hash", "invalid")]);
+    }
+    ann.put(&path, json!({"hash": hash})).await.problem(401, "unauthenticated");
+    app.user("bob", &["user"]).await.put(&path, json!({"hash": hash})).await.problem(403, "forbidden");
 }
 
 /// A user's password goes with the user: whoever gets the id later does not get the password.

@@ -24,8 +24,17 @@ fn every_command_teaches_how_it_is_used() {
     }
     leaves.sort();
     let names: Vec<_> = leaves.iter().map(|(path, _)| path.as_str()).collect();
-    for known in ["admin create", "config check", "config show", "export", "import", "openapi", "schema apply", "serve"]
-    {
+    for known in [
+        "admin create",
+        "config check",
+        "config show",
+        "export",
+        "import",
+        "openapi",
+        "schema apply",
+        "serve",
+        "signing-key rotate",
+    ] {
         assert!(names.contains(&known), "{known} is not among {names:?}");
     }
     let top = help(&site, &[]);
@@ -180,4 +189,20 @@ async fn the_document_tells_the_collections_as_they_are() {
     let server = site.serve();
     assert_eq!(document(&site), after, "through the server that runs");
     assert_eq!(Client::admin(&site, &server).await.get("/openapi.json").await.expect(200), after);
+}
+
+/// With a server running and without: the next key is another one, and the sessions go on.
+#[tokio::test]
+async fn the_signing_key_changes_by_command() {
+    let site = Site::new();
+    create_admin(&site, PASSWORD).success();
+    let first = Process::spawn(site.command(&["signing-key", "rotate"])).finish().success();
+    let server = site.serve();
+    let mut admin = Client::open(server.address).await;
+    admin.sign_in().await;
+    let second = Process::spawn(site.command(&["signing-key", "rotate"])).finish().success();
+    assert!(first.starts_with("tokens are signed with the key ") && second != first, "{first}{second}");
+    admin.get("/api/v1/auth/me").await.expect(200);
+    Process::spawn(site.command(&["signing-key", "rotate", "--at-once"])).finish().success();
+    admin.get("/api/v1/auth/me").await.expect(401);
 }

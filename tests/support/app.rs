@@ -173,10 +173,17 @@ impl TestApp {
     }
 
     /// Stops the server and starts it again on the same data.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| ()).await
+    }
+
+    /// Stops the server and starts it again on the same data with a changed configuration.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.servers.shutdown().await;
         self.app.close().await;
-        Self::start_in(self.folder, Config::default(), self.clock).await
+        let mut config = Config::default();
+        change(&mut config);
+        Self::start_in(self.folder, config, self.clock).await
     }
 }
 

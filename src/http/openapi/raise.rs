@@ -51,7 +51,7 @@ pub fn raise(spec_3_0: &str, public: &[&str]) -> Result<Value, serde_json::Error
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This server"}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"cookie": []}],
         "tags": tags,
         "paths": paths,
         "components": {

@@ -4,7 +4,7 @@ use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Object;
-use crate::kernel::Code;
+use crate::{http::cookie::ACCESS_COOKIE, kernel::Code};
 
 /// Names of schemas that a fragment may refer to and must not define.
 pub const SCHEMAS: [&str; 3] = ["Problem", "ProblemCode", "ProblemError"];
@@ -219,12 +219,20 @@ pub(super) fn headers() -> Value {
 }
 
 pub(super) fn security_schemes() -> Value {
-    json!({"bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The access token that `POST /api/v1/auth/login` answers.",
-    }})
+    json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The access token that `POST /api/v1/auth/login` answers, or a key (`POST /api/v1/keys`).",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": ACCESS_COOKIE,
+            "description": "What `POST /api/v1/auth/login` sets with `cookies`, for pages of this server; `stead-session` where \
+                `auth.cookie_secure` is off.",
+        },
+    })
 }
 
 pub(super) fn schemas() -> Object {
