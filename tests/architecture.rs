@@ -17,12 +17,12 @@ const RANKS: [(u8, &[&str]); 15] = [
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http"]),
-    (5, &["audit"]),
+    (5, &["audit", "mail"]),
     (6, &["roles"]),
     (7, &["keys"]),
     (8, &["auth", "collections"]),
     (9, &["records"]),
-    (10, &["users", "health", "docs", "openapi", "setup"]),
+    (10, &["users", "health", "docs", "openapi", "pages"]),
     (11, &["app"]),
     (12, &["server"]),
     (13, &["cli"]),
@@ -31,7 +31,7 @@ const RANKS: [(u8, &[&str]); 15] = [
 
 /// Who names the HTTP framework, besides each feature's `api.rs` and `dto.rs`.
 const POEM: &str =
-    "src/http src/app.rs src/server.rs src/docs.rs src/setup.rs src/openapi.rs src/health.rs src/cli/client.rs";
+    "src/http src/app src/server.rs src/docs.rs src/pages.rs src/openapi.rs src/health.rs src/cli/client.rs";
 
 /// What the top level of the repository holds, besides dot-files.
 const TOP_LEVEL: &str =

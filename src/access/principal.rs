@@ -36,6 +36,8 @@ pub struct Principal {
     pub id: RecordId,
     /// The user's e-mail address.
     pub email: String,
+    /// Whether the address is known to be the user's.
+    pub verified: bool,
     /// The roles.
     pub roles: Vec<String>,
     /// What the roles permit together, within the scope of the key if it is one.
@@ -55,6 +57,7 @@ impl Principal {
         Arc::new(Self {
             id,
             email: String::new(),
+            verified: false,
             roles: vec!["admin".into()],
             permissions: Arc::new(Permissions::everything()),
             kind: Kind::Operator,
@@ -104,7 +107,7 @@ impl Principal {
     }
 }
 
-/// The caller as expressions see it: `@auth.id`, `@auth.email`, `@auth.roles`, in the slots that scopes give them.
+/// The caller as expressions see it: `@auth.id`, `@auth.email`, `@auth.roles`, `@auth.verified`, in the slots that scopes give them.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthValues<'a> {
     /// The caller.
@@ -121,6 +124,7 @@ impl Values for AuthValues<'_> {
             (Root::Auth, 2) => {
                 Value::Many(self.principal.roles.iter().map(|r| Value::Str(r.as_str().into())).collect())
             }
+            (Root::Auth, 3) => Value::Bool(self.principal.verified),
             _ => Value::Null,
         }
     }

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Principal;
 use crate::store::log::Origin;
 
 /// Who did something, and from where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Who {
     /// The id of the user, or a name of the system's own; empty for a guest.
     pub actor: String,

@@ -50,17 +50,6 @@ pub struct AuthApi {
     pub cookies: Cookies,
 }
 
-impl AuthApi {
-    /// The cookies for an answer, when the client asked for them.
-    fn kept(&self, request: &Request, asked: bool) -> Result<Option<&Cookies>, ApiError> {
-        if !asked {
-            return Ok(None);
-        }
-        self.cookies.check_page(request)?;
-        Ok(Some(&self.cookies))
-    }
-}
-
 #[OpenApi(prefix_path = "/auth", tag = "Tag::Auth")]
 impl AuthApi {
     /// Sign in
@@ -70,7 +59,7 @@ impl AuthApi {
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(&self, request: &Request, body: JsonBody<LoginRequest>) -> Result<SessionReply, ApiError> {
         let LoginRequest { email, password, cookies } = body.0;
-        let cookies = self.kept(request, cookies.unwrap_or(false))?;
+        let cookies = self.cookies.kept(request, cookies)?;
         let signed_in = self.auth.login(&email, password, visit_of(request)).await?;
         Ok(SessionReply::new(signed_in, cookies))
     }
@@ -87,7 +76,7 @@ impl AuthApi {
         let token = given.or_else(|| self.cookies.refresh(request).map(str::to_owned)).ok_or_else(|| {
             ApiError::new(Code::InvalidToken, "there is no refresh token in the body and none in a cookie; sign in")
         })?;
-        let cookies = self.kept(request, in_cookie)?;
+        let cookies = self.cookies.kept(request, Some(in_cookie))?;
         let signed_in = self.auth.refresh(&token, visit_of(request)).await?;
         Ok(SessionReply::new(signed_in, cookies))
     }

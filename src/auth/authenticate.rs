@@ -80,7 +80,8 @@ impl AuthService {
         if let Kind::Key { scope, .. } = &kind {
             permissions = Arc::new(permissions.meet(scope));
         }
-        Ok(Arc::new(Principal { id, email, roles, permissions, kind }))
+        let verified = !email.is_empty() && repo::verified(snapshot, id.as_str())?.is_some_and(|known| known == email);
+        Ok(Arc::new(Principal { id, email, verified, roles, permissions, kind }))
     }
 
     /// The account for which a key acts.

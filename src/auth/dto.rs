@@ -290,6 +290,8 @@ pub(super) struct MeResponse {
     id: String,
     /// Your e-mail address; empty for the operator and service accounts.
     email: String,
+    /// Whether a mail to the address has reached you.
+    verified: bool,
     /// Your roles.
     roles: Vec<String>,
     /// What your roles permit together, within the permissions of the key if you came with one. Rules of collections may open more.
@@ -307,6 +309,7 @@ impl From<&Principal> for MeResponse {
         Self {
             id: principal.id.to_string(),
             email: principal.email.clone(),
+            verified: principal.verified,
             roles: principal.roles.clone(),
             permissions: principal.permissions.texts(),
             session: principal.session().map(str::to_owned),
@@ -321,6 +324,7 @@ impl Example for MeResponse {
         Self {
             id: ID.into(),
             email: "ann@example.com".into(),
+            verified: true,
             roles: vec!["viewer".into()],
             permissions: vec!["*:list".into(), "*:read".into()],
             session: Some("Qm9vQmFyQmF6UXV4MTIzNA".into()),

@@ -9,11 +9,13 @@ mod authenticate;
 mod dto;
 mod error;
 mod foreign;
+mod letter;
 mod own;
 mod password;
 mod repo;
 mod service;
 mod session;
+mod sign_in;
 mod token;
 
 use crate::{
@@ -26,8 +28,10 @@ pub use account::{is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
 pub use foreign::check_foreign_hash;
+pub use letter::password_changed as password_changed_letter;
+pub use own::own_session;
 pub use password::Passwords;
-pub use repo::{delete_setup, put_password, put_setup, set_admin, setup_hash};
+pub use repo::{delete_setup, put_password, put_setup, put_verified, set_admin, setup_hash};
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
 pub use token::{Naming, Tokens};
 
@@ -40,6 +44,7 @@ pub fn tables() -> Vec<&'static str> {
 /// Forgets everything by which a user could be known: the user is gone.
 fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     repo::delete_password(tx, user)?;
+    repo::delete_verified(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

@@ -1,9 +1,10 @@
 //! What users do with their own credentials.
 
-use super::{AuthError, AuthService, repo};
+use super::{AuthError, AuthService, letter, repo};
 use crate::{
     access::{Kind, Principal, Who},
     audit::{self, Event},
+    mail,
 };
 
 impl AuthService {
@@ -21,23 +22,26 @@ impl AuthService {
         let session = own_session(caller)?.to_owned();
         self.prove(caller, current).await?;
         let hash = self.passwords.accept(new, "/newPassword", &caller.email).await?;
-        let (user, now) = (caller.id.to_string(), self.clock.now());
+        let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 if repo::password(tx, &user)?.is_none() {
                     return Err(AuthError::InvalidCredentials);
                 }
                 repo::put_password(tx, &user, hash, now, Some(&session))?;
-                Ok(audit::record(tx, Event::new("password.changed", &who, &user, now))?)
+                mail::enqueue(tx, letter::password_changed(&email), now)?;
+                Ok::<_, AuthError>(audit::record(tx, Event::new("password.changed", &who, &user, now))?)
             })
-            .await
+            .await?;
+        self.mail.wake();
+        Ok(())
     }
 
     /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in.
     ///
     /// # Errors
     /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`].
-    pub(super) async fn prove(&self, caller: &Principal, password: String) -> Result<(), AuthError> {
+    pub async fn prove(&self, caller: &Principal, password: String) -> Result<(), AuthError> {
         self.attempts.begin(&caller.email, self.clock.now())?;
         let row = repo::password(&self.store.snapshot(), caller.id.as_str())?;
         if !self.passwords.verify(password, row.map(|row| row.hash)).await? {
@@ -49,7 +53,10 @@ impl AuthService {
 }
 
 /// The session of a user who came in person, not as somebody else.
-pub(super) fn own_session(caller: &Principal) -> Result<&str, AuthError> {
+///
+/// # Errors
+/// [`AuthError::Forbidden`].
+pub fn own_session(caller: &Principal) -> Result<&str, AuthError> {
     match &caller.kind {
         Kind::User { session, impersonator: None, .. } => Ok(session),
         _ => Err(AuthError::Forbidden("it takes a session of your own")),

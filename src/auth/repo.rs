@@ -22,13 +22,16 @@ const SESSIONS_OF: Table<str, Raw> = Table::new("auth.sessions_of");
 /// Key: id of a user who is an admin and may sign in. Value: nothing.
 const ADMINS: Table<str, Raw> = Table::new("auth.admins");
 
+/// Key: user id. Value: the e-mail address that was proven to be the user's. It counts while it is the user's address.
+const VERIFIED: Table<str, Json<String>> = Table::new("auth.verified");
+
 const SETUP_TOKEN: &str = "token";
 /// The most sessions that one operation of the writer removes.
 pub(super) const SWEEP_MAX: usize = 1_000;
 
 /// The tables of passwords and sessions.
-pub(super) const TABLES: [&str; 6] =
-    [PASSWORDS.name(), KEYS.name(), SETUP.name(), SESSIONS.name(), SESSIONS_OF.name(), ADMINS.name()];
+pub(super) const TABLES: [&str; 7] =
+    [PASSWORDS.name(), KEYS.name(), SETUP.name(), SESSIONS.name(), SESSIONS_OF.name(), ADMINS.name(), VERIFIED.name()];
 
 /// A password's hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,6 +84,27 @@ pub(super) fn replace_hash(tx: &mut Tx<'_>, user: &str, before: &str, hash: Stri
         Some(row) if row.hash == before => tx.put(PASSWORDS, user, &Json(PasswordRow { hash, ..row })),
         _ => Ok(()),
     }
+}
+
+/// The address that was proven to be the user's.
+pub(super) fn verified(source: &impl Read, user: &str) -> Result<Option<String>, StoreError> {
+    Ok(source.get(VERIFIED, user)?.map(|Json(email)| email))
+}
+
+/// Notes that a mail to this address has reached the user.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn put_verified(tx: &mut Tx<'_>, user: &str, email: &str) -> Result<(), StoreError> {
+    if verified(tx, user)?.is_some_and(|known| known == email) {
+        return Ok(());
+    }
+    tx.put(VERIFIED, user, &Json(email.to_owned()))?;
+    tx.bump(Epoch::Access)
+}
+
+pub(super) fn delete_verified(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
+    tx.delete(VERIFIED, user).map(|_| ())
 }
 
 pub(super) fn delete_password(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Use cases of sign-in and sessions.
+//! Use cases of sessions, once they are open.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,16 +9,15 @@ use super::{
     Account, AuthError, Directory, Passwords, Tokens,
     attempts::Attempts,
     authenticate::Verified,
-    foreign::is_foreign,
     repo,
-    session::{Opening, RefreshToken, SessionRow, Verdict},
-    token::Grant,
+    session::{RefreshToken, SessionRow, Verdict},
 };
 use crate::{
     access::{Action, Principal, Who},
     audit::{self, Event},
     kernel::{Clock, RecordId},
     keys::KeyService,
+    mail::MailService,
     roles::Roles,
     store::{Store, Tx},
     telemetry,
@@ -26,8 +25,6 @@ use crate::{
 
 /// The most verified tokens that are remembered.
 const CACHED_TOKENS_MAX: u64 = 50_000;
-/// The most sessions of a user; one more ends the one that was used least lately.
-const SESSIONS_MAX: usize = 100;
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +90,7 @@ pub struct AuthService {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) roles: Arc<Roles>,
     pub(super) keys: Arc<KeyService>,
+    pub(super) mail: MailService,
     pub(super) passwords: Passwords,
     pub(super) tokens: Tokens,
     pub(super) lives: Lives,
@@ -113,6 +111,8 @@ pub struct AuthParts {
     pub roles: Arc<Roles>,
     /// Keys of programs.
     pub keys: Arc<KeyService>,
+    /// The outbox.
+    pub mail: MailService,
     /// Hashes passwords.
     pub passwords: Passwords,
     /// How long things last.
@@ -133,7 +133,7 @@ impl std::fmt::Debug for AuthService {
     }
 }
 
-fn seconds(seconds: u64) -> SignedDuration {
+pub(super) fn seconds(seconds: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
@@ -141,128 +141,22 @@ impl AuthService {
     /// The service.
     #[must_use]
     pub fn new(parts: AuthParts, tokens: Tokens) -> Self {
-        let AuthParts { store, directory, roles, keys, passwords, lives, clock } = parts;
+        let AuthParts { store, directory, roles, keys, mail, passwords, lives, clock } = parts;
         let life = Duration::from_secs(lives.access_seconds);
         let verified = Cache::builder().max_capacity(CACHED_TOKENS_MAX).time_to_live(life).build();
-        Self { store, directory, roles, keys, passwords, tokens, lives, attempts: Attempts::new(), clock, verified }
-    }
-
-    /// Signs in with a password. An unknown address, a wrong password and a disabled user answer alike, and take as long.
-    ///
-    /// # Errors
-    /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`], [`AuthError::Store`].
-    pub async fn login(&self, email: &str, password: String, visit: Visit) -> Result<SignedIn, AuthError> {
-        let email = email.trim().to_lowercase();
-        self.attempts.begin(&email, self.clock.now())?;
-        let account = self.directory.by_email(&email)?;
-        let row = match &account {
-            Some(account) => repo::password(&self.store.snapshot(), account.id.as_str())?,
-            None => None,
-        };
-        let hash = row.map(|row| row.hash);
-        let proven = hash.clone().unwrap_or_default();
-        let foreign = Some(password.clone()).filter(|_| is_foreign(&proven));
-        let fits = self.passwords.verify(password, hash).await?;
-        let subject = account.as_ref().map_or_else(String::new, |account| account.id.to_string());
-        let Some(account) = account.filter(|account| fits && !account.disabled) else {
-            self.refuse(&email, subject, visit.who).await?;
-            return Err(AuthError::InvalidCredentials);
-        };
-        self.attempts.succeeded(&email);
-        let id = account.id.clone();
-        let opening = Opening {
-            user: id.to_string(),
-            device: visit.device,
-            address: visit.who.address,
-            methods: vec!["pwd".into()],
-            impersonator: None,
-        };
-        let who = Who { actor: id.to_string(), ..visit.who };
-        let life = self.lives.refresh_seconds;
-        let event = Event::new("session.created", &who, id.as_str(), self.clock.now());
-        let signed_in = self.open(account, opening, Some(proven.clone()), event, life).await?;
-        if let Some(password) = foreign {
-            self.upgrade(&id, proven, password).await;
+        Self {
+            store,
+            directory,
+            roles,
+            keys,
+            mail,
+            passwords,
+            tokens,
+            lives,
+            attempts: Attempts::new(),
+            clock,
+            verified,
         }
-        Ok(signed_in)
-    }
-
-    /// Tells the logs of an attempt that failed: alike for users that there are and others.
-    async fn refuse(&self, email: &str, subject: String, who: Who) -> Result<(), AuthError> {
-        // People type passwords in the place of addresses, so what was typed is told as a tag only.
-        let tag = telemetry::user_tag(email);
-        tracing::info!(user = tag, "a sign-in failed");
-        let event = Event::new("session.refused", &who, &subject, self.clock.now());
-        let event = event.with(serde_json::json!({"name": tag}));
-        Ok(self.store.write(move |tx| audit::record(tx, event)).await?)
-    }
-
-    /// Opens a session for an admin who acts as a user. It cannot be refreshed beyond the life of one access token.
-    ///
-    /// # Errors
-    /// [`AuthError::Forbidden`] without `users:impersonate` and everything that the user may do.
-    pub async fn impersonate(&self, caller: &Principal, user: &str, visit: Visit) -> Result<SignedIn, AuthError> {
-        if !caller.may("users", Action::Impersonate) || caller.session().is_none() || caller.impersonator().is_some() {
-            return Err(AuthError::Forbidden("it takes users:impersonate, and a session of your own"));
-        }
-        let account = self.directory.by_id(user)?.filter(|account| !account.disabled);
-        let account = account.ok_or_else(|| AuthError::NotFound(format!("user \"{user}\" who may sign in")))?;
-        if !caller.covers(&self.roles.of(&self.store.snapshot())?.together(&account.roles)) {
-            return Err(AuthError::Forbidden("the user may do what you may not"));
-        }
-        let opening = Opening {
-            user: account.id.to_string(),
-            device: visit.device,
-            address: visit.who.address,
-            methods: vec!["impersonation".into()],
-            impersonator: Some(caller.id.clone()),
-        };
-        let event = Event::new("session.impersonated", &visit.who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, None, event, self.lives.access_seconds).await
-    }
-
-    /// Opens a session, provided that the password is still the one with the hash that was `proven`: a sign-in under way does not
-    /// outlive a change of the password.
-    async fn open(
-        &self,
-        account: Account,
-        opening: Opening,
-        proven: Option<String>,
-        event: Event,
-        life: u64,
-    ) -> Result<SignedIn, AuthError> {
-        let now = self.clock.now();
-        let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
-        let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
-        let (row, token) = SessionRow::open(opening, now, expires_at);
-        let stored = row.clone();
-        self.store
-            .write::<_, AuthError, _>(move |tx| {
-                let current = || repo::password(tx, &stored.user).map(|row| row.map(|row| row.hash));
-                if proven.is_some() && current()? != proven {
-                    return Err(AuthError::InvalidCredentials);
-                }
-                crowd_out(tx, &stored.user)?;
-                repo::open_session(tx, &stored)?;
-                Ok(audit::record(tx, event)?)
-            })
-            .await?;
-        self.signed_in(account, &row, &token, now)
-    }
-
-    fn signed_in(
-        &self,
-        account: Account,
-        row: &SessionRow,
-        token: &RefreshToken,
-        now: Timestamp,
-    ) -> Result<SignedIn, AuthError> {
-        let left = u64::try_from(row.expires_at.duration_since(now).as_secs()).unwrap_or(0);
-        let expires_in = self.lives.access_seconds.min(left);
-        let impersonator = row.impersonator.as_ref().map(RecordId::as_str);
-        let grant = Grant { user: &row.user, session: &row.id, impersonator, seconds: expires_in };
-        let access_token = self.tokens.sign(grant, now)?;
-        Ok(SignedIn { access_token, expires_in, refresh_token: token.text(), refresh_expires_in: left, account })
     }
 
     /// Goes on with a session: a new access token, and the successor of the refresh token.
@@ -398,20 +292,6 @@ impl AuthService {
             }
         }
     }
-
-    /// Puts a hash of our own in the place of one that was brought along. The user is signed in either way: what fails
-    /// here is tried again with the next sign-in.
-    async fn upgrade(&self, user: &RecordId, before: String, password: String) {
-        let upgraded = async {
-            let hash = self.passwords.hash(password).await?;
-            let user = user.to_string();
-            let replace = move |tx: &mut Tx<'_>| repo::replace_hash(tx, &user, &before, hash);
-            Ok::<_, AuthError>(self.store.write(replace).await?)
-        };
-        if let Err(error) = upgraded.await {
-            tracing::warn!(user = telemetry::user_tag(user.as_str()), %error, "a password's hash was not upgraded");
-        }
-    }
 }
 
 impl From<SessionRow> for SessionInfo {
@@ -419,18 +299,6 @@ impl From<SessionRow> for SessionInfo {
         let SessionRow { id, created_at, used_at, expires_at, device, address, methods, impersonator, .. } = row;
         Self { id, created_at, used_at, expires_at, device, address, methods, impersonator }
     }
-}
-
-/// Makes room for one more session of a user.
-fn crowd_out(tx: &mut Tx<'_>, user: &str) -> Result<(), AuthError> {
-    let mut rows = repo::sessions(tx, user)?;
-    if rows.len() >= SESSIONS_MAX {
-        rows.sort_by_key(|row| row.used_at);
-        for row in rows.iter().take(rows.len() + 1 - SESSIONS_MAX) {
-            repo::end_session(tx, row)?;
-        }
-    }
-    Ok(())
 }
 
 /// Judges a refresh token inside the writer, where no two uses of it cross. `None` when it is worthless.

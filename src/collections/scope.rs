@@ -7,8 +7,12 @@ use super::field::Check;
 use crate::expr::{Expr, Hop, Kind, Resolved, Root, Scope};
 
 /// What rules may name of the caller, with the slot of each.
-pub const AUTH_FIELDS: [(&str, Kind, bool); 3] =
-    [("id", Kind::Str, false), ("email", Kind::Str, false), ("roles", Kind::Str, true)];
+pub const AUTH_FIELDS: [(&str, Kind, bool); 4] = [
+    ("id", Kind::Str, false),
+    ("email", Kind::Str, false),
+    ("roles", Kind::Str, true),
+    ("verified", Kind::Bool, false),
+];
 
 /// How many relations a path of a rule may follow. Paths of filters have a bound of their own, which is not greater.
 pub const HOPS_MAX: usize = 6;
@@ -231,7 +235,7 @@ fn resolve_auth(path: &[&str]) -> Result<Resolved, String> {
     let name = path.first().copied().unwrap_or_default();
     let found = AUTH_FIELDS.iter().enumerate().find(|(_, (known, ..))| *known == name);
     let (slot, (_, kind, many)) =
-        found.ok_or_else(|| format!("no field \"@auth.{name}\"; there are id, email, roles"))?;
+        found.ok_or_else(|| format!("no field \"@auth.{name}\"; there are id, email, roles, verified"))?;
     Ok(Resolved { via: Vec::new(), slot, kind: *kind, many: *many, consumed: 1 })
 }
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// The audit log.
     pub audit: Audit,
+    /// Mail.
+    pub mail: Mail,
     /// Queries.
     pub records: Records,
     /// The log.
@@ -42,6 +44,8 @@ pub struct Server {
     pub listen: String,
     /// The folder of everything that is stored.
     pub data: PathBuf,
+    /// The address at which clients reach the server, such as `https://api.example.com`; empty for `http://` and `server.listen`.
+    pub public_url: String,
     /// Addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// After how long a connection without any traffic is closed, in seconds.
@@ -57,6 +61,7 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8090".into(),
             data: "stead-data".into(),
+            public_url: String::new(),
             trusted_proxies: Vec::new(),
             idle_timeout_seconds: 120,
             shutdown_timeout_seconds: 30,
@@ -164,6 +169,10 @@ pub struct Auth {
     pub issuer: String,
     /// For whom tokens are: their `aud`.
     pub audience: String,
+    /// Who may become a user by themselves: `open` for anyone with an address, `invite` for those who were invited, `closed` for nobody.
+    pub registration: String,
+    /// Whether a mail with a link and a code may sign in.
+    pub email_sign_in: bool,
     /// The least length of a password, in characters.
     pub password_length_min: usize,
     /// Passwords that are hashed at once; 0 for one for each core.
@@ -183,9 +192,48 @@ impl Default for Auth {
             cookie_secure: true,
             issuer: "stead".into(),
             audience: "stead-api".into(),
+            registration: "invite".into(),
+            email_sign_in: true,
             password_length_min: 10,
             hashes_max: 0,
             signing_key: String::new(),
+        }
+    }
+}
+
+/// Mail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mail {
+    /// The server for outgoing mail; empty keeps all mail in the outbox, where admins read it.
+    pub smtp_host: String,
+    /// Its port: usually 587 with `starttls`, 465 with `tls`.
+    pub smtp_port: u16,
+    /// How the connection is kept secret: `starttls`, `tls` from the start, or `none`, for a server on this machine.
+    pub smtp_tls: String,
+    /// The name to sign in there with; empty for none.
+    pub smtp_user: String,
+    /// The password to sign in there with.
+    pub smtp_password: String,
+    /// The sender: an address, or a name and an address in angle brackets.
+    pub from: String,
+    /// The page to which links in mails lead, with what they are for behind `#`; empty for the server's own at `/account`.
+    pub link_url: String,
+    /// For how many days the outbox tells of a mail.
+    pub retention_days: u32,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            smtp_host: String::new(),
+            smtp_port: 587,
+            smtp_tls: "starttls".into(),
+            smtp_user: String::new(),
+            smtp_password: String::new(),
+            from: "Stead <stead@localhost>".into(),
+            link_url: String::new(),
+            retention_days: 30,
         }
     }
 }
@@ -241,7 +289,7 @@ impl Default for Log {
 }
 
 /// Paths of keys whose values are secret: shown as `***`, and readable from a file named by `<key>_file`.
-pub const SECRETS: [&str; 1] = ["auth.signing_key"];
+pub const SECRETS: [&str; 2] = ["auth.signing_key", "mail.smtp_password"];
 
 impl Config {
     /// Everything that is wrong with the values together, as `(path, what)`.
@@ -290,8 +338,18 @@ impl Config {
             "must be from auth.refresh_token_seconds to 316224000",
         );
         check(self.auth.refresh_grace_seconds <= 60, "auth.refresh_grace_seconds", "must be from 0 to 60");
+        let registration = matches!(self.auth.registration.as_str(), "open" | "invite" | "closed");
+        check(registration, "auth.registration", "must be open, invite or closed");
         check(!self.auth.issuer.is_empty(), "auth.issuer", "must not be empty");
         check(!self.auth.audience.is_empty(), "auth.audience", "must not be empty");
+        let url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
+        check(url(&self.server.public_url), "server.public_url", "must start with http:// or https://");
+        check(url(&self.mail.link_url), "mail.link_url", "must start with http:// or https://");
+        let tls = matches!(self.mail.smtp_tls.as_str(), "starttls" | "tls" | "none");
+        check(tls, "mail.smtp_tls", "must be starttls, tls or none");
+        check(self.mail.smtp_port > 0, "mail.smtp_port", "must be from 1 to 65535");
+        check(self.mail.from.contains('@'), "mail.from", "must be an address, such as Stead <stead@example.com>");
+        check((1..=3_650).contains(&self.mail.retention_days), "mail.retention_days", "must be from 1 to 3650");
         check((1..=36_500).contains(&self.audit.retention_days), "audit.retention_days", "must be from 1 to 36500");
         check((8..=128).contains(&self.auth.password_length_min), "auth.password_length_min", "must be from 8 to 128");
         check(self.records.examined_max > 0, "records.examined_max", "must be greater than 0");
@@ -302,6 +360,16 @@ impl Config {
         let level = self.log.level.parse::<tracing_subscriber::EnvFilter>();
         check(level.is_ok(), "log.level", "must be a level such as info, or a list such as info,stead::store=debug");
         faults
+    }
+
+    /// The page to which links in mails lead.
+    #[must_use]
+    pub fn link_url(&self) -> String {
+        let own = match self.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.server.listen),
+            public => public.to_owned(),
+        };
+        if self.mail.link_url.is_empty() { format!("{own}/account") } else { self.mail.link_url.clone() }
     }
 
     /// The configuration as TOML, with secrets hidden.

@@ -80,6 +80,18 @@ impl Cookies {
         self.set(Held { access: ("", 0), refresh: ("", 0) })
     }
 
+    /// The cookies for an answer that gives a session, when the client asked for them.
+    ///
+    /// # Errors
+    /// As [`Self::check_page`].
+    pub fn kept(&self, request: &Request, asked: Option<bool>) -> Result<Option<&Self>, ApiError> {
+        if !asked.unwrap_or(false) {
+            return Ok(None);
+        }
+        self.check_page(request)?;
+        Ok(Some(self))
+    }
+
     /// Refuses a request that may change something and comes with cookies from a page of somebody else.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub enum RecordError {
     /// The caller may not do this.
     #[error("your roles and the rules of {0} do not allow this")]
     Forbidden(String),
+    /// The state of the server forbids it now.
+    #[error("{0}")]
+    Conflict(String),
     /// The caller may not give these fields.
     #[error("your roles and the rules of single fields do not allow this; see errors")]
     FieldsForbidden(Vec<FieldError>),
@@ -100,7 +103,7 @@ impl DomainError for RecordError {
             Self::Batch { code, .. } => *code,
             Self::KeyReused => Code::IdempotencyKeyReused,
             Self::Body(_) => Code::InvalidJson,
-            Self::IdInUse(_) | Self::Referenced(_) | Self::Moved => Code::Conflict,
+            Self::IdInUse(_) | Self::Referenced(_) | Self::Moved | Self::Conflict(_) => Code::Conflict,
             Self::Stale(_) => Code::PreconditionFailed,
             Self::Filter(_) => Code::InvalidFilter,
             Self::Parameters(_) => Code::InvalidParameter,

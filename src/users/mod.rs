@@ -5,6 +5,7 @@ mod directory;
 mod dto;
 mod error;
 mod explain;
+pub mod flows;
 mod migrate;
 mod service;
 

@@ -1,0 +1,120 @@
+//! All routes, made twice on the same services: for the network, and for the operator's socket.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use poem::{Endpoint, EndpointExt as _, Route, endpoint::BoxEndpoint};
+use poem_openapi::OpenApiService;
+
+use super::services::Services;
+use crate::{
+    access::Principal,
+    audit::api::AuditApi,
+    auth::{self, api::AuthApi},
+    collections::{api::CollectionsApi, sync::api::SchemaApi},
+    config::Config,
+    docs, health,
+    http::{Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
+    keys::api::KeysApi,
+    mail::api::MailApi,
+    openapi::{self, LiveDocument},
+    pages, records,
+    roles::api::RolesApi,
+    telemetry,
+    users::{
+        self,
+        api::UsersApi,
+        flows::{self, api::FlowsApi},
+    },
+};
+
+/// The path under which the API stands.
+const BASE: &str = "/api/v1";
+/// Paths that anyone may call.
+const PUBLIC: [&str; 11] = {
+    let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
+    let (login, refresh, setup) = (auth::api::LOGIN_PATH, auth::api::REFRESH_PATH, users::api::SETUP_PATH);
+    [login, refresh, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g]
+};
+/// Paths where somebody may try to guess a password or a token.
+const SIGN_IN: [&str; 10] = {
+    let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
+    [auth::api::LOGIN_PATH, users::api::SETUP_PATH, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g]
+};
+
+/// What routes are made of.
+pub(super) struct Parts<'p> {
+    pub(super) config: &'p Config,
+    pub(super) services: &'p Services,
+}
+
+impl Parts<'_> {
+    /// Everything under `/api/v1`, and what the document says of its static part.
+    fn api(&self, own: Route) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
+        let described = (
+            AuthApi { auth: Arc::clone(&self.services.auth), cookies: self.cookies() },
+            RolesApi { roles: Arc::clone(&self.services.roles) },
+            KeysApi { keys: Arc::clone(&self.services.keys) },
+            AuditApi { audit: self.services.audit.clone() },
+            FlowsApi { flows: Arc::clone(&self.services.flows), cookies: self.cookies() },
+            MailApi { mail: self.services.mail.clone() },
+            UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },
+            CollectionsApi { collections: self.services.collections.clone() },
+            SchemaApi { collections: self.services.collections.clone() },
+        );
+        let service = OpenApiService::new(described, "Stead", env!("CARGO_PKG_VERSION")).url_prefix(BASE);
+        let spec = service.spec();
+        (records::api::mount(own, &self.services.records).nest("/", service).map_to_response(), spec)
+    }
+
+    /// All routes, with those of the API that are the listener's `own`, and the document that describes them.
+    fn routes(&self, own: Route) -> anyhow::Result<(Route, Arc<LiveDocument>)> {
+        let (api, spec) = self.api(own);
+        let document = LiveDocument::new(
+            Arc::clone(&self.services.catalogs),
+            &spec,
+            &PUBLIC,
+            vec![
+                health::fragment(),
+                auth::api::fragment(),
+                records::openapi::common_fragment(),
+                records::openapi::archives(),
+            ],
+        )
+        .context("the API's description is no JSON")?;
+        let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
+        let authenticate = Arc::clone(&self.services.auth) as Arc<dyn crate::http::Authenticate>;
+        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC);
+        let open = docs::mount(health::mount(Route::new(), &self.services.health));
+        let open = auth::api::mount(open, &self.services.auth);
+        Ok((pages::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
+    }
+
+    fn options(&self, config: &Config, document: Arc<LiveDocument>) -> PipelineOptions {
+        PipelineOptions::new(config, &SIGN_IN, Arc::clone(&self.services.clock))
+            .with_streams(records::api::takes_stream)
+            .with_methods(move |path| document.methods_of(path))
+    }
+
+    fn cookies(&self) -> Cookies {
+        Cookies::new(self.config.auth.cookie_secure, &self.config.http.cors_origins)
+    }
+
+    pub(super) fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
+        let (routes, document) = self.routes(Route::new())?;
+        let options = self.options(self.config, document);
+        Ok(Pipeline::new(routes.map_to_response(), options).boxed())
+    }
+
+    /// The operator speaks through a socket in the data folder: whoever may open it owns the data.
+    pub(super) fn operator(&self) -> anyhow::Result<BoxEndpoint<'static>> {
+        let mut config = self.config.clone();
+        config.rate_limit =
+            crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
+        let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
+        let own = records::api::mount_operator(Route::new(), &self.services.records);
+        let (routes, document) = self.routes(own)?;
+        let options = self.options(&config, document);
+        Ok(Pipeline::new(routes.data(session).map_to_response(), options).boxed())
+    }
+}

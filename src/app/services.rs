@@ -1,0 +1,121 @@
+//! All services, each made of those before it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::cores;
+use crate::{
+    audit::AuditService,
+    auth::{self, AuthParts, AuthService, Lives, Naming, Passwords, Tokens},
+    collections::{Catalogs, CollectionService, system},
+    config::Config,
+    health::Health,
+    kernel::Clock,
+    keys::KeyService,
+    mail::MailService,
+    records::{Limits, RecordService, SavedAggregates},
+    roles::{self, RoleService, Roles},
+    store::Store,
+    users::{
+        RecordDirectory, UserService,
+        flows::{FlowParts, Flows},
+    },
+};
+
+/// All services.
+pub(super) struct Services {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) collections: CollectionService,
+    pub(super) records: Arc<RecordService>,
+    pub(super) roles: Arc<RoleService>,
+    pub(super) keys: Arc<KeyService>,
+    pub(super) mail: MailService,
+    pub(super) auth: Arc<AuthService>,
+    pub(super) users: Arc<UserService>,
+    pub(super) flows: Arc<Flows>,
+    pub(super) audit: AuditService,
+    pub(super) health: Arc<Health>,
+}
+
+impl Services {
+    /// Constructs them on an open store, with the collections that Stead itself needs.
+    pub(super) async fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let catalogs = Arc::new(Catalogs::new(store.clone()));
+        let collections =
+            CollectionService::new(store.clone(), Arc::clone(&catalogs), Arc::clone(&clock), Arc::new(SavedAggregates));
+        for input in system::inputs() {
+            collections.ensure_system(input).await.context("cannot make the system collections")?;
+        }
+        let records = Arc::new(RecordService::new(
+            collections.clone(),
+            Arc::clone(&catalogs),
+            Arc::clone(&clock),
+            limits(config),
+        ));
+        let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
+        let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
+        let roles = Arc::new(Roles::default());
+        let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), Arc::clone(&clock)));
+        let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
+        let parts = AuthParts {
+            store: store.clone(),
+            directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
+            roles: Arc::clone(&roles),
+            keys: Arc::clone(&keys),
+            mail: MailService::new(store.clone()),
+            passwords: passwords.clone(),
+            lives: lives(config),
+            clock: Arc::clone(&clock),
+        };
+        let mail = parts.mail.clone();
+        let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?));
+        let holders = vec![Arc::clone(&directory) as Arc<dyn roles::Holders>, Arc::clone(&keys) as _];
+        let roles = Arc::new(RoleService::new(store.clone(), roles, holders, Arc::clone(&clock)));
+        let users = Arc::new(UserService::new(
+            Arc::clone(&catalogs),
+            Arc::clone(&records),
+            Arc::clone(&auth),
+            passwords.clone(),
+            Arc::clone(&clock),
+        ));
+        let flows = Arc::new(Flows::new(FlowParts {
+            store: store.clone(),
+            directory,
+            auth: Arc::clone(&auth),
+            records: Arc::clone(&records),
+            passwords,
+            mail: mail.clone(),
+            policy: config.auth.clone(),
+            link_url: config.link_url(),
+            clock: Arc::clone(&clock),
+        }));
+        let (audit, health) = (AuditService::new(store.clone()), Health::new(Arc::clone(&catalogs)));
+        Ok(Self { store, clock, catalogs, collections, records, roles, keys, mail, auth, users, flows, audit, health })
+    }
+}
+
+async fn tokens(config: &Config, store: &Store, clock: &dyn Clock) -> anyhow::Result<Tokens> {
+    let naming = Naming { issuer: config.auth.issuer.clone(), audience: config.auth.audience.clone() };
+    let tokens = Tokens::open(store, &config.auth.signing_key, naming, clock.now());
+    tokens.await.context("cannot open the token keys")
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        examined_max: config.records.examined_max,
+        hops_max: config.records.relation_depth_max,
+        pages_bytes_max: config.records.pages_bytes_max,
+    }
+}
+
+fn lives(config: &Config) -> Lives {
+    Lives {
+        access_seconds: config.auth.access_token_seconds,
+        refresh_seconds: config.auth.refresh_token_seconds,
+        session_seconds_max: config.auth.session_seconds_max,
+        grace_seconds: config.auth.refresh_grace_seconds,
+    }
+}

@@ -1,0 +1,30 @@
+//! What users are told about their credentials, as plain text.
+
+use crate::mail::Message;
+
+/// To somebody whose password is another one now.
+#[must_use]
+pub fn password_changed(email: &str) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "password.changed",
+        subject: "Your password was changed".into(),
+        text: "The password of your account was changed, and other sessions were ended. If this was not you, ask for a new \
+               password now, and tell those who run the server.\n"
+            .into(),
+    }
+}
+
+/// To somebody whose account has to wait.
+pub(super) fn locked(email: &str, failures: u32) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "session.locked",
+        subject: "Attempts to sign in to your account fail".into(),
+        text: format!(
+            "{failures} attempts to sign in to your account have failed in a row, so the next ones have to wait, each longer than \
+             the one before. If it was you, ask for a new password. If not, your password has held; let it be one that you use \
+             nowhere else.\n"
+        ),
+    }
+}

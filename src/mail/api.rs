@@ -1,0 +1,191 @@
+//! The endpoints of the outbox.
+
+use poem::Request;
+use poem_openapi::{
+    Enum, Object, OpenApi, Tags,
+    param::{Path, Query as Parameter},
+    payload::Json,
+    types::Example,
+};
+
+use super::{Mail, MailService, MailState, Query};
+use crate::{
+    http::{ApiError, caller_of},
+    kernel::Code,
+};
+
+/// Groups of operations.
+#[derive(Tags)]
+enum Tag {
+    /// The outbox of mail.
+    Mail,
+}
+
+/// How far a mail is.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "lowercase", rename = "MailState")]
+enum State {
+    /// It is to be sent.
+    Waiting,
+    /// A server for mail has taken it.
+    Sent,
+    /// It was given up.
+    Failed,
+}
+
+impl From<MailState> for State {
+    fn from(state: MailState) -> Self {
+        match state {
+            MailState::Waiting => Self::Waiting,
+            MailState::Sent => Self::Sent,
+            MailState::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<State> for MailState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Waiting => Self::Waiting,
+            State::Sent => Self::Sent,
+            State::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A mail in the outbox.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", rename = "Mail", example, skip_serializing_if_is_none)]
+struct MailResponse {
+    /// Its place in the outbox.
+    number: u64,
+    /// The address.
+    to: String,
+    /// What it is about, for programs: `password.reset`, …
+    kind: String,
+    /// The subject line.
+    subject: String,
+    /// The text, while it waits, for those who may do everything; never in a list.
+    text: Option<String>,
+    /// How far it is.
+    state: State,
+    /// When it was written.
+    created_at: String,
+    /// When it is tried next, or was done with.
+    due_at: String,
+    /// How often it was tried.
+    attempts: u32,
+    /// Why the last attempt failed.
+    error: Option<String>,
+}
+
+impl From<Mail> for MailResponse {
+    fn from(mail: Mail) -> Self {
+        Self {
+            number: mail.number,
+            to: mail.to,
+            kind: mail.kind,
+            subject: mail.subject,
+            text: Some(mail.text).filter(|text| !text.is_empty()),
+            state: mail.state.into(),
+            created_at: mail.created_at.to_string(),
+            due_at: mail.due_at.to_string(),
+            attempts: mail.attempts,
+            error: mail.error,
+        }
+    }
+}
+
+impl Example for MailResponse {
+    fn example() -> Self {
+        Self {
+            number: 7,
+            to: "ann@example.com".into(),
+            kind: "password.reset".into(),
+            subject: "Set a new password".into(),
+            text: None,
+            state: State::Sent,
+            created_at: "2026-01-31T09:30:00Z".into(),
+            due_at: "2026-01-31T09:30:01Z".into(),
+            attempts: 1,
+            error: None,
+        }
+    }
+}
+
+/// Mails, newest first.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", rename = "MailList", example, skip_serializing_if_is_none)]
+struct MailList {
+    /// The mails, without their texts.
+    items: Vec<MailResponse>,
+    /// Give it as `cursor` for the mails before these; absent when there are none.
+    next_cursor: Option<String>,
+}
+
+impl Example for MailList {
+    fn example() -> Self {
+        Self { items: vec![MailResponse::example()], next_cursor: Some("7".into()) }
+    }
+}
+
+/// The endpoints of the outbox.
+#[derive(Debug)]
+pub struct MailApi {
+    /// The use cases.
+    pub mail: MailService,
+}
+
+#[OpenApi(prefix_path = "/mail", tag = "Tag::Mail")]
+impl MailApi {
+    /// List mails
+    ///
+    /// Who has the permission `mail:list` may call this. Newest first.
+    #[oai(path = "/", method = "get", operation_id = "listMail")]
+    async fn list(
+        &self,
+        request: &Request,
+        /// Mails that are this far.
+        state: Parameter<Option<State>>,
+        /// Mails to this address.
+        #[oai(validator(max_length = 254))]
+        to: Parameter<Option<String>>,
+        /// The most mails of a page.
+        #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Parameter<usize>,
+        /// The `nextCursor` of the page before.
+        #[oai(validator(max_length = 20))]
+        cursor: Parameter<Option<String>>,
+    ) -> Result<Json<MailList>, ApiError> {
+        let query = Query {
+            state: state.0.map(MailState::from),
+            to: to.0,
+            before: cursor.0.map(|text| text.parse().map_err(|_| bad_cursor())).transpose()?,
+            limit: limit.0,
+        };
+        let (mails, next) = self.mail.list(&*caller_of(request)?, query).await?;
+        let items = mails.into_iter().map(MailResponse::from).collect();
+        Ok(Json(MailList { items, next_cursor: next.map(|number| number.to_string()) }))
+    }
+
+    /// Read a mail
+    ///
+    /// Who has the permission `mail:read` may call this. The text is there while the mail waits, for those who may do everything.
+    #[oai(path = "/:number", method = "get", operation_id = "readMail")]
+    async fn read(
+        &self,
+        request: &Request,
+        /// The number of the mail.
+        number: Path<u64>,
+    ) -> Result<Json<MailResponse>, ApiError> {
+        Ok(Json(self.mail.read(&*caller_of(request)?, number.0)?.into()))
+    }
+}
+
+fn limit_default() -> usize {
+    50
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::new(Code::InvalidCursor, "the cursor is none of a page of mails; start again without it")
+}

@@ -1,0 +1,218 @@
+//! What a ticket brings about.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use super::{
+    Flows, Registration, SignInProof, letter,
+    model::{Purpose, TRIES_MAX, Ticket},
+    repo,
+};
+use crate::{
+    access::{Kind, Permissions, Principal, Who, secret::secret_hash},
+    audit::{self, Event},
+    auth::{self, Account, AuthError, SignedIn, Visit},
+    collections::system::{RIGHTS, USERS},
+    kernel::{FieldError, RecordId},
+    mail,
+    records::{Caller, RecordError},
+    store::{StoreError, Tx},
+    users::UserError,
+};
+
+const STALE: AuthError = AuthError::InvalidToken("the link or code is not good (any more); ask for a new one");
+
+/// Who makes a record of `users` on behalf of a ticket: somebody with every right, under the name of who asked.
+fn by(name: &str, who: &Who) -> Caller {
+    let id = RecordId::parse(name).or_else(|_| RecordId::parse("registration"));
+    let principal = id.map_or_else(
+        |_| Principal::operator(),
+        |id| {
+            let (email, roles, permissions) = (String::new(), Vec::new(), Arc::new(Permissions::everything()));
+            Arc::new(Principal { id, email, verified: false, roles, permissions, kind: Kind::Operator })
+        },
+    );
+    Caller { principal, request_id: who.request_id.clone(), address: who.address }
+}
+
+impl Flows {
+    /// The ticket of a token, while it is good for one of these purposes.
+    fn ticket_of(&self, token: &str, purposes: &[Purpose]) -> Result<(String, Ticket), UserError> {
+        let hash = secret_hash(token);
+        let ticket = repo::ticket(&self.parts.store.snapshot(), &hash)?;
+        let good = |ticket: &Ticket| purposes.contains(&ticket.purpose) && self.parts.clock.now() < ticket.expires_at;
+        Ok((hash, ticket.filter(good).ok_or(STALE)?))
+    }
+
+    /// The account of a ticket, as long as it may sign in.
+    fn account_of(&self, ticket: &Ticket) -> Result<Account, UserError> {
+        let account = ticket.user.as_deref().map_or(Ok(None), |id| self.parts.directory.by_id(id))?;
+        Ok(account.filter(|account| !account.disabled).ok_or(STALE)?)
+    }
+
+    /// Makes the user whom a mail has reached, and signs in.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`], [`AuthError::WeakPassword`], [`RecordError::Invalid`].
+    pub async fn register_confirmed(&self, registration: Registration, visit: Visit) -> Result<SignedIn, UserError> {
+        let Registration { token, password, profile } = registration;
+        let (hash, ticket) = self.ticket_of(&token, &[Purpose::Register, Purpose::Invite])?;
+        match self.parts.policy.registration.as_str() {
+            "open" => {}
+            "invite" if ticket.purpose == Purpose::Invite => {}
+            _ => return Err(AuthError::Forbidden("registration is not open here").into()),
+        }
+        self.check_profile(&profile)?;
+        let stored = self.parts.passwords.accept(password, "/password", &ticket.email).await?;
+        let mut record = profile;
+        record.insert("email".into(), ticket.email.clone().into());
+        if !ticket.roles.is_empty() {
+            record.insert("roles".into(), ticket.roles.clone().into());
+        }
+        let (now, email) = (self.parts.clock.now(), ticket.email.clone());
+        let also = Arc::new(move |tx: &mut Tx<'_>, id: &str| {
+            if !repo::take(tx, &hash)? {
+                return Err(RecordError::Conflict("the link was used meanwhile".into()));
+            }
+            auth::put_verified(tx, id, &email)?;
+            Ok(auth::put_password(tx, id, stored.clone(), now, None)?)
+        });
+        let caller = by(&ticket.by, &visit.who);
+        let body = Value::Object(record.into_iter().collect()).to_string();
+        let shown = self.parts.records.create_with(&caller, USERS, body.as_bytes(), Some(also)).await?;
+        let account = self.parts.directory.by_id(&shown.id)?.ok_or(STALE)?;
+        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
+    }
+
+    /// Refuses fields that are not the user's to give.
+    fn check_profile(&self, profile: &BTreeMap<String, Value>) -> Result<(), UserError> {
+        let closed = self.parts.records.closed_fields(USERS)?;
+        let not_theirs = |name: &&String| {
+            RIGHTS.contains(&name.as_str()) || ["id", "email"].contains(&name.as_str()) || closed.contains(*name)
+        };
+        let detail = "you may not give this field here";
+        let fault = |name: &String| FieldError::new(format!("/profile/{name}"), "forbidden", detail);
+        let errors: Vec<_> = profile.keys().filter(not_theirs).map(fault).collect();
+        if errors.is_empty() { Ok(()) } else { Err(AuthError::Invalid(errors).into()) }
+    }
+
+    /// Takes a ticket, and does something with the user in the same transaction.
+    async fn take(
+        &self,
+        hash: String,
+        more: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), UserError> {
+        let taken = self.parts.store.write::<_, AuthError, _>(move |tx| {
+            if !repo::take(tx, &hash)? {
+                return Err(STALE);
+            }
+            Ok(more(tx)?)
+        });
+        Ok(taken.await?)
+    }
+
+    /// Notes that the address of an account is its user's.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`].
+    pub async fn email_verified(&self, token: &str, who: Who) -> Result<(), UserError> {
+        let (hash, ticket) = self.ticket_of(token, &[Purpose::Verify])?;
+        let account = self.account_of(&ticket)?;
+        if account.email != ticket.email {
+            return Err(STALE.into());
+        }
+        let now = self.parts.clock.now();
+        self.take(hash, move |tx| {
+            auth::put_verified(tx, account.id.as_str(), &ticket.email)?;
+            audit::record(tx, Event::new("email.verified", &who, account.id.as_str(), now))
+        })
+        .await
+    }
+
+    /// Gives an account the address that a mail has reached.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`], and [`RecordError`] when the address is somebody else's by now.
+    pub async fn email_changed(&self, token: &str, who: Who) -> Result<(), UserError> {
+        let (hash, ticket) = self.ticket_of(token, &[Purpose::ChangeEmail])?;
+        let account = self.account_of(&ticket)?;
+        self.take(hash, |_| Ok(())).await?;
+        let id = account.id.as_str();
+        let body = serde_json::json!({"email": ticket.email}).to_string();
+        self.parts.records.update(&by(id, &who), USERS, id, body.into_bytes(), false, None).await?;
+        let now = self.parts.clock.now();
+        self.parts
+            .store
+            .write::<_, StoreError, _>(move |tx| {
+                auth::put_verified(tx, account.id.as_str(), &ticket.email)?;
+                mail::enqueue(tx, letter::email_changed(&account.email, &ticket.email), now)
+            })
+            .await?;
+        self.parts.mail.wake();
+        Ok(())
+    }
+
+    /// Sets a new password for whom a mail has reached. All sessions end.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`], [`AuthError::WeakPassword`].
+    pub async fn password_reset(&self, token: &str, password: String, who: Who) -> Result<(), UserError> {
+        let (hash, ticket) = self.ticket_of(token, &[Purpose::Reset])?;
+        let account = self.account_of(&ticket)?;
+        if account.email != ticket.email {
+            return Err(STALE.into());
+        }
+        let stored = self.parts.passwords.accept(password, "/password", &account.email).await?;
+        let (now, email) = (self.parts.clock.now(), ticket.email.clone());
+        self.take(hash, move |tx| {
+            let id = account.id.as_str();
+            auth::put_password(tx, id, stored, now, None)?;
+            auth::put_verified(tx, id, &ticket.email)?;
+            mail::enqueue(tx, auth::password_changed_letter(&account.email), now)?;
+            audit::record(tx, Event::new("password.reset", &who, id, now))
+        })
+        .await?;
+        self.parts.auth.forgive(&email);
+        self.parts.mail.wake();
+        Ok(())
+    }
+
+    /// Signs in whom a mail has reached.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`], also when a code was guessed too often.
+    pub async fn signed_in_by_mail(&self, proof: SignInProof, visit: Visit) -> Result<SignedIn, UserError> {
+        if !self.parts.policy.email_sign_in {
+            return Err(AuthError::Forbidden("signing in by mail is off here").into());
+        }
+        let (hash, ticket) = match proof {
+            SignInProof::Token(token) => self.ticket_of(&token, &[Purpose::SignIn])?,
+            SignInProof::Code { reference, code } => self.by_code(&reference, &code).await?,
+        };
+        let account = self.account_of(&ticket)?;
+        if account.email != ticket.email {
+            return Err(STALE.into());
+        }
+        let id = account.id.clone();
+        self.take(hash, move |tx| auth::put_verified(tx, id.as_str(), &ticket.email)).await?;
+        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
+    }
+
+    /// The ticket of a code. Each guess is counted before it is looked at.
+    async fn by_code(&self, reference: &str, code: &str) -> Result<(String, Ticket), UserError> {
+        let reference = secret_hash(reference);
+        let subject = format!("{}/{reference}", Purpose::SignIn.name());
+        let now = self.parts.clock.now();
+        let code = code.to_owned();
+        let found = self.parts.store.write::<_, StoreError, _>(move |tx| {
+            let Some(hash) = repo::hash_of(tx, &subject)? else { return Ok(None) };
+            let ticket = repo::ticket(tx, &hash)?.filter(|ticket| now < ticket.expires_at);
+            repo::count_try(tx, &hash)?;
+            Ok(ticket
+                .filter(|ticket| ticket.tries < TRIES_MAX && ticket.has_code(&reference, &code))
+                .map(|t| (hash, t)))
+        });
+        Ok(found.await?.ok_or(STALE)?)
+    }
+}

@@ -1,0 +1,97 @@
+//! Where requests and tickets are stored.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+
+use super::model::{Request, Ticket};
+use crate::store::{Json, Read, Scan, StoreError, Table, Tx};
+
+/// Key: number (u64, big-endian), in the order of the commits. Value: a request that waits for the worker.
+const REQUESTS: Table<u64, Json<Request>> = Table::new("users.requests");
+/// Key: the hash of the token. Value: the ticket.
+const TICKETS: Table<str, Json<Ticket>> = Table::new("users.tickets");
+/// Key: purpose, `/`, whose it is. Value: the hash of the token.
+const TICKETS_OF: Table<str, Json<String>> = Table::new("users.tickets_of");
+
+/// The tables of this folder.
+pub const TABLES: [&str; 3] = [REQUESTS.name(), TICKETS.name(), TICKETS_OF.name()];
+
+/// The most tickets that one operation of the writer removes.
+pub(super) const SWEEP_MAX: usize = 1_000;
+
+fn number_of(key: &[u8]) -> Result<u64, StoreError> {
+    key.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::corrupt("a key of requests is not 8 bytes"))
+}
+
+pub(super) fn put_request(tx: &mut Tx<'_>, request: &Request) -> Result<(), StoreError> {
+    let mut newest = 0;
+    tx.scan::<StoreError>(REQUESTS.name(), &[], &[], Scan::Backward, &mut |key, _| {
+        newest = number_of(key)?;
+        Ok(ControlFlow::Break(()))
+    })?;
+    tx.put(REQUESTS, &(newest + 1), &Json(request.clone()))
+}
+
+pub(super) fn delete_request(tx: &mut Tx<'_>, number: u64) -> Result<(), StoreError> {
+    tx.delete(REQUESTS, &number).map(drop)
+}
+
+/// The oldest requests, at most `max`.
+pub(super) fn requests(source: &impl Read, max: usize) -> Result<Vec<(u64, Request)>, StoreError> {
+    let mut found = Vec::new();
+    source.scan::<StoreError>(REQUESTS.name(), &[], &[], Scan::Forward, &mut |key, bytes| {
+        found.push((number_of(key)?, serde_json::from_slice(bytes).map_err(StoreError::corrupt)?));
+        Ok(if found.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
+}
+
+pub(super) fn ticket(source: &impl Read, hash: &str) -> Result<Option<Ticket>, StoreError> {
+    Ok(source.get(TICKETS, hash)?.map(|Json(ticket)| ticket))
+}
+
+/// The hash of the token of whose ticket there is one at most.
+pub(super) fn hash_of(source: &impl Read, subject: &str) -> Result<Option<String>, StoreError> {
+    Ok(source.get(TICKETS_OF, subject)?.map(|Json(hash)| hash))
+}
+
+/// Puts a ticket in the place of an older one for the same.
+pub(super) fn put_ticket(tx: &mut Tx<'_>, hash: &str, subject: &str, ticket: &Ticket) -> Result<(), StoreError> {
+    if let Some(older) = hash_of(tx, subject)? {
+        tx.delete(TICKETS, &older)?;
+    }
+    tx.put(TICKETS, hash, &Json(ticket.clone()))?;
+    tx.put(TICKETS_OF, subject, &Json(hash.to_owned()))
+}
+
+/// Counts a guess at the code of a ticket.
+pub(super) fn count_try(tx: &mut Tx<'_>, hash: &str) -> Result<(), StoreError> {
+    match ticket(tx, hash)? {
+        Some(ticket) => tx.put(TICKETS, hash, &Json(Ticket { tries: ticket.tries.saturating_add(1), ..ticket })),
+        None => Ok(()),
+    }
+}
+
+/// Takes a ticket: whoever comes later finds none.
+pub(super) fn take(tx: &mut Tx<'_>, hash: &str) -> Result<bool, StoreError> {
+    tx.delete(TICKETS, hash)
+}
+
+/// Removes tickets that have ended, at most [`SWEEP_MAX`]. Answers how many names were looked at in vain or not.
+pub(super) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let (mut names, mut ended) = (Vec::new(), 0);
+    tx.scan::<StoreError>(TICKETS_OF.name(), &[], &[], Scan::Forward, &mut |key, bytes| {
+        let hash: String = serde_json::from_slice(bytes).map_err(StoreError::corrupt)?;
+        names.push((std::str::from_utf8(key).map_err(StoreError::corrupt)?.to_owned(), hash));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (subject, hash) in names {
+        if ended < SWEEP_MAX && ticket(tx, &hash)?.is_none_or(|ticket| ticket.expires_at <= now) {
+            tx.delete(TICKETS, &hash)?;
+            tx.delete(TICKETS_OF, &subject)?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}

@@ -1,0 +1,154 @@
+//! Carries out what was asked for: looks who it is for, makes the ticket, writes the mail.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+
+use super::{
+    Flows, letter,
+    model::{Purpose, Request, Ticket},
+    repo,
+};
+use crate::{
+    access::secret::{random, secret_hash, secret_text},
+    audit::{self, Event},
+    auth::Account,
+    mail::{self, Message},
+    store::{StoreError, Tx},
+    telemetry,
+};
+
+/// The most requests that are looked at in one turn.
+const TURN_MAX: usize = 100;
+/// The most mails that an address gets in an hour.
+const MAILS_MAX: u32 = 10;
+/// How long to wait when the store could not be read.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What comes of a request.
+enum Outcome {
+    /// A ticket, under the hash of its token and its subject, and the mail that brings it.
+    Ticket { hash: String, subject: String, ticket: Box<Ticket>, message: Message },
+    /// Only a mail.
+    Mail(Message),
+    /// Nothing: there is nobody for whom it could be.
+    Nothing,
+}
+
+impl Flows {
+    /// Carries out requests, for as long as the task lives.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            match self.turn().await {
+                Ok(true) => {}
+                Ok(false) => self.wake.notified().await,
+                Err(error) => {
+                    tracing::warn!(%error, "requests of users that wait for a mail were not carried out");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Carries out a few. Answers whether there may be more.
+    async fn turn(&self) -> Result<bool, StoreError> {
+        let requests = self.parts.store.scan(|snapshot| repo::requests(snapshot, TURN_MAX)).await?;
+        let some = !requests.is_empty();
+        for (number, request) in requests {
+            let outcome = self.outcome(&request)?;
+            let now = self.parts.clock.now();
+            self.parts.store.write(move |tx| settle(tx, number, &request, outcome, now)).await?;
+            self.parts.mail.wake();
+            // Requests of an earlier run of the server were never counted.
+            let less = |waiting: usize| Some(waiting.saturating_sub(1));
+            let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+        Ok(some)
+    }
+
+    fn outcome(&self, request: &Request) -> Result<Outcome, StoreError> {
+        let email = request.email.as_str();
+        let count = self.mails.get(email).unwrap_or(0);
+        if count >= MAILS_MAX {
+            tracing::info!(
+                user = telemetry::user_tag(email),
+                "an address got its mails for this hour; one more was not written"
+            );
+            return Ok(Outcome::Nothing);
+        }
+        self.mails.insert(email.to_owned(), count + 1);
+        let known = self.parts.directory.by_email(email)?;
+        let good = |account: &Account| !account.disabled;
+        let asker = match &request.user {
+            Some(id) => self.parts.directory.by_id(id)?.filter(good),
+            None => None,
+        };
+        Ok(match request.purpose {
+            Purpose::Register | Purpose::Invite if known.is_some() => Outcome::Mail(letter::known_already(email)),
+            Purpose::Register | Purpose::Invite => self.ticket(request, None),
+            Purpose::ChangeEmail if known.is_some() => Outcome::Mail(letter::known_already(email)),
+            Purpose::ChangeEmail => asker.map_or(Outcome::Nothing, |account| self.ticket(request, Some(account))),
+            Purpose::Verify => {
+                let same = asker.filter(|account| account.email == email);
+                same.map_or(Outcome::Nothing, |account| self.ticket(request, Some(account)))
+            }
+            Purpose::Reset | Purpose::SignIn => {
+                known.filter(good).map_or(Outcome::Nothing, |account| self.ticket(request, Some(account)))
+            }
+        })
+    }
+
+    fn ticket(&self, request: &Request, account: Option<Account>) -> Outcome {
+        let token = secret_text();
+        let code = request.reference.as_ref().map(|reference| (reference, code()));
+        let life = SignedDuration::from_mins(request.purpose.minutes());
+        let now = self.parts.clock.now();
+        let ticket = Ticket {
+            purpose: request.purpose,
+            email: request.email.clone(),
+            user: account.map(|account| account.id.to_string()),
+            roles: request.roles.clone(),
+            by: request.who.actor.clone(),
+            code: code.as_ref().map(|(reference, code)| Ticket::code_hash(reference, code)),
+            tries: 0,
+            expires_at: now.saturating_add(life).unwrap_or(now),
+        };
+        let link = format!("{}#{}={token}", self.parts.link_url, request.purpose.name());
+        let message = letter::ticket(&ticket, &link, code.as_ref().map(|(_, code)| code.as_str()));
+        let subject = ticket.subject(request.reference.as_deref());
+        Outcome::Ticket { hash: secret_hash(&token), subject, ticket: Box::new(ticket), message }
+    }
+}
+
+/// Writes what comes of a request in the place of it.
+fn settle(
+    tx: &mut Tx<'_>,
+    number: u64,
+    request: &Request,
+    outcome: Outcome,
+    now: jiff::Timestamp,
+) -> Result<(), StoreError> {
+    repo::delete_request(tx, number)?;
+    let message = match outcome {
+        Outcome::Ticket { hash, subject, ticket, message } => {
+            repo::put_ticket(tx, &hash, &subject, &ticket)?;
+            let whose = ticket.user.unwrap_or_default();
+            let detail = serde_json::json!({"purpose": request.purpose.name()});
+            audit::record(tx, Event::new("mail.linkSent", &request.who, &whose, now).with(detail))?;
+            message
+        }
+        Outcome::Mail(message) => message,
+        Outcome::Nothing => return Ok(()),
+    };
+    mail::enqueue(tx, message, now)
+}
+
+/// A code of eight digits, each as likely as any other.
+fn code() -> String {
+    // The remainder favours no code by more than one in 10^11.
+    let number = u64::from_be_bytes(random()) % 100_000_000;
+    format!("{number:08}")
+}
