@@ -16,7 +16,8 @@ use crate::{
     config::Config,
     kernel::Clock,
     keys::{self, KeyService},
-    mail, records, roles,
+    mail::{self, MailService},
+    records, roles,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
 };
@@ -39,6 +40,8 @@ pub struct App {
     pub store: Store,
     /// Users.
     pub users: Arc<UserService>,
+    /// The outbox.
+    pub mail: MailService,
     /// The collections.
     pub catalogs: Arc<Catalogs>,
     maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
@@ -119,8 +122,8 @@ impl App {
         let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&services.catalogs));
         let housekeeping = housekeeping::start(config, &services)?;
-        let Services { store, users, catalogs, keys, .. } = services;
-        Ok(Self { public, operator, store, users, catalogs, maintenance, keys, housekeeping })
+        let Services { store, users, mail, catalogs, keys, .. } = services;
+        Ok(Self { public, operator, store, users, mail, catalogs, maintenance, keys, housekeeping })
     }
 
     /// Ends the background tasks and closes the store: what was accepted is committed.

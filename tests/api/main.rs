@@ -19,6 +19,7 @@ mod explain;
 mod flows;
 mod health;
 mod keys;
+mod mail;
 mod pipeline;
 mod records;
 mod roles;
