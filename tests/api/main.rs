@@ -20,6 +20,7 @@ mod flows;
 mod health;
 mod keys;
 mod mail;
+mod operations;
 mod pipeline;
 mod records;
 mod roles;
