@@ -37,6 +37,29 @@ const answer = await page.request.post(`${server}/api/v1/auth/login`, {
 });
 assert.equal(answer.status(), 200);
 
+// A forgotten password: asked for, found in the outbox, set on the page of the link.
+const bearer = { authorization: `Bearer ${(await answer.json()).accessToken}` };
+await page.request.post(`${server}/api/v1/auth/forgot-password`, { data: { email: "ann@example.com" } });
+const newest = async () => (await (await page.request.get(`${server}/api/v1/mail`, { headers: bearer })).json()).items[0];
+while (!(await newest())) await new Promise(setImmediate);
+const mail = await page.request.get(`${server}/api/v1/mail/${(await newest()).number}`, { headers: bearer });
+const token = /#reset=(\S+)/.exec((await mail.json()).text)[1];
+await page.goto(`${server}/account#reset=${token}`);
+await page.getByRole("heading", { name: "Set a new password" }).waitFor();
+await page.getByLabel("Password").fill("password123");
+await page.getByRole("button", { name: "Go on" }).click();
+await page.getByText("must not be easy to guess").waitFor();
+assert.equal(faults.splice(0).length, 1);
+await page.getByLabel("Password").fill("an even longer password");
+await page.screenshot({ path: `${shots}/account.png` });
+await page.getByRole("button", { name: "Go on" }).click();
+await page.getByText("The password is set.").waitFor();
+assert.equal(new URL(page.url()).hash, "");
+const again = await page.request.post(`${server}/api/v1/auth/login`, {
+  data: { email: "ann@example.com", password: "an even longer password" },
+});
+assert.equal(again.status(), 200);
+
 await page.goto(`${server}/docs`);
 await page.getByText("playlistTracks").first().waitFor();
 await page.screenshot({ path: `${shots}/docs.png` });

@@ -1,4 +1,4 @@
-//! The pages in a real browser: set-up by the printed link, and the reference.
+//! The pages in a real browser: set-up by the printed link, a new password by a mail's link, and the reference.
 
 use std::{path::Path, process::Command};
 
