@@ -10,7 +10,7 @@ use super::services::Services;
 use crate::{
     access::Principal,
     audit::api::AuditApi,
-    auth::{self, api::AuthApi},
+    auth::{self, FactorApi, api::AuthApi},
     collections::{api::CollectionsApi, sync::api::SchemaApi},
     config::Config,
     docs, health,
@@ -53,6 +53,7 @@ impl Parts<'_> {
     fn api(&self, own: Route) -> (impl Endpoint<Output = poem::Response> + use<>, String) {
         let described = (
             AuthApi { auth: Arc::clone(&self.services.auth), cookies: self.cookies() },
+            FactorApi { auth: Arc::clone(&self.services.auth) },
             RolesApi { roles: Arc::clone(&self.services.roles) },
             KeysApi { keys: Arc::clone(&self.services.keys) },
             AuditApi { audit: self.services.audit.clone() },
@@ -84,7 +85,7 @@ impl Parts<'_> {
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.services.auth) as Arc<dyn crate::http::Authenticate>;
-        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC);
+        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF);
         let open = docs::mount(health::mount(Route::new(), &self.services.health));
         let open = auth::api::mount(open, &self.services.auth);
         Ok((pages::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
@@ -111,7 +112,8 @@ impl Parts<'_> {
         let mut config = self.config.clone();
         config.rate_limit =
             crate::config::RateLimit { per_address_per_minute: 0, per_user_per_minute: 0, sign_in_per_minute: 0 };
-        let session = Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into() };
+        let session =
+            Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into(), half: false };
         let own = records::api::mount_operator(Route::new(), &self.services.records);
         let (routes, document) = self.routes(own)?;
         let options = self.options(&config, document);

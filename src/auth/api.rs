@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     http::{
-        ApiError, Cookies, JsonBody, NoContent, at, caller_of, device_of,
+        ApiError, Cookies, JsonBody, NoContent, Session, at, caller_of, device_of,
         openapi::{Fragment, shared},
         who_of,
     },
@@ -109,7 +109,8 @@ impl AuthApi {
     /// Everyone with valid credentials may call this.
     #[oai(path = "/me", method = "get", operation_id = "readMe")]
     async fn me(&self, request: &Request) -> Result<Json<MeResponse>, ApiError> {
-        Ok(Json(MeResponse::from(&*caller_of(request)?)))
+        let half = request.data::<Session>().is_some_and(|session| session.half);
+        Ok(Json(MeResponse::from(&*caller_of(request)?).half(half)))
     }
 
     /// List my sessions

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-use super::{Account, AuthService, repo};
+use super::{Account, AuthService, factor, repo, session::SessionRow};
 use crate::{
     access::{Kind, Permissions, Principal, secret::sha256},
     http::{ApiError, Authenticate, Session},
@@ -50,7 +50,8 @@ impl AuthService {
         let Some(account) = account else { return Ok(None) };
         let tag = format!("{} by key {}", telemetry::user_tag(account.id.as_str()), key.id);
         let kind = Kind::Key { scope: scope_of(&key), key: key.id.into() };
-        let session = Session { principal: self.principal(&snapshot, account, kind)?, tag: tag.into() };
+        let principal = self.principal(&snapshot, account, kind)?;
+        let session = Session { principal, tag: tag.into(), half: false };
         let expires = key.expires_at.map_or(i64::MAX, |end| end.as_second());
         Ok(Some(Verified { session, expires, epoch, addresses: key.addresses.into() }))
     }
@@ -65,12 +66,22 @@ impl AuthService {
         {
             return Ok(None);
         }
+        let half = self.is_half(&snapshot, &row, &account.roles)?;
         let tag = match &row.impersonator {
             Some(by) => format!("{} by {}", telemetry::user_tag(user), telemetry::user_tag(by.as_str())),
             None => telemetry::user_tag(user),
         };
         let kind = Kind::User { session: row.id.into(), impersonator: row.impersonator };
-        Ok(Some(Session { principal: self.principal(&snapshot, account, kind)?, tag: tag.into() }))
+        let principal = self.principal(&snapshot, account, kind)?;
+        Ok(Some(Session { principal, tag: tag.into(), half }))
+    }
+
+    /// Whether a session has a second factor still to prove, or to set up. Who acts as a user has proven their own.
+    pub(super) fn is_half(&self, snapshot: &Snapshot, row: &SessionRow, roles: &[String]) -> Result<bool, StoreError> {
+        if row.impersonator.is_some() || row.methods.iter().any(|method| method == factor::PROVEN) {
+            return Ok(false);
+        }
+        Ok(factor::is_active(snapshot, &row.user)? || self.roles.of(snapshot)?.ask_second_factor(roles))
     }
 
     /// An account as a caller.

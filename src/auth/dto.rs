@@ -76,6 +76,8 @@ pub(super) struct SessionResponse {
     refresh_expires_in: u64,
     /// Who signed in.
     user: UserResponse,
+    /// Whether the session can do nothing yet but prove a second factor (`POST /api/v1/auth/second-factor`), or set one up.
+    second_factor_required: bool,
 }
 
 /// A user.
@@ -111,6 +113,7 @@ impl Example for SessionResponse {
             refresh_token: RefreshRequest::example().refresh_token.unwrap_or_default(),
             refresh_expires_in: 2_592_000,
             user: UserResponse::example(),
+            second_factor_required: false,
         }
     }
 }
@@ -126,7 +129,7 @@ impl SessionReply {
     /// The answer that gives a session to its user; in cookies when these are given.
     #[must_use]
     pub fn new(signed_in: SignedIn, cookies: Option<&Cookies>) -> Self {
-        let SignedIn { access_token, expires_in, refresh_token, refresh_expires_in, account } = signed_in;
+        let SignedIn { access_token, expires_in, refresh_token, refresh_expires_in, account, half } = signed_in;
         let set = cookies.map(|cookies| {
             let refresh = (refresh_token.as_str(), refresh_expires_in);
             cookies.set(Held { access: (&access_token, expires_in), refresh })
@@ -139,6 +142,7 @@ impl SessionReply {
             refresh_token: shown(refresh_token),
             refresh_expires_in,
             user: account.into(),
+            second_factor_required: half,
         };
         Self { body, cookies: set.unwrap_or_default() }
     }
@@ -302,6 +306,15 @@ pub(super) struct MeResponse {
     key: Option<String>,
     /// Who acts as you.
     impersonator: Option<String>,
+    /// Whether the session can do nothing yet but prove a second factor, or set one up.
+    second_factor_required: bool,
+}
+
+impl MeResponse {
+    /// Of a session whose second factor is still to be proven, or not.
+    pub(super) fn half(self, half: bool) -> Self {
+        Self { second_factor_required: half, ..self }
+    }
 }
 
 impl From<&Principal> for MeResponse {
@@ -315,6 +328,7 @@ impl From<&Principal> for MeResponse {
             session: principal.session().map(str::to_owned),
             key: principal.key().map(str::to_owned),
             impersonator: principal.impersonator().map(ToString::to_string),
+            second_factor_required: false,
         }
     }
 }
@@ -330,6 +344,7 @@ impl Example for MeResponse {
             session: Some("Qm9vQmFyQmF6UXV4MTIzNA".into()),
             key: None,
             impersonator: None,
+            second_factor_required: false,
         }
     }
 }

@@ -15,6 +15,19 @@ pub fn password_changed(email: &str) -> Message {
     }
 }
 
+/// To somebody who has a second factor now, or none any more.
+pub(super) fn factor_changed(email: &str, how: &str) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "factor.changed",
+        subject: format!("A second factor was {how} your account"),
+        text: format!(
+            "A second factor for signing in was {how} your account. If this was not you, ask for a new password now, and tell those \
+             who run the server.\n"
+        ),
+    }
+}
+
 /// To somebody whose account has to wait.
 pub(super) fn locked(email: &str, failures: u32) -> Message {
     Message {

@@ -8,6 +8,7 @@ mod attempts;
 mod authenticate;
 mod dto;
 mod error;
+mod factor;
 mod foreign;
 mod letter;
 mod own;
@@ -27,6 +28,7 @@ use crate::{
 pub use account::{is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
+pub use factor::api::{FactorApi, HALF};
 pub use foreign::check_foreign_hash;
 pub use letter::password_changed as password_changed_letter;
 pub use own::own_session;
@@ -38,13 +40,14 @@ pub use token::{Naming, Tokens};
 /// The tables of this feature.
 #[must_use]
 pub fn tables() -> Vec<&'static str> {
-    repo::TABLES.to_vec()
+    repo::TABLES.into_iter().chain(factor::TABLES).collect()
 }
 
 /// Forgets everything by which a user could be known: the user is gone.
 fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     repo::delete_password(tx, user)?;
     repo::delete_verified(tx, user)?;
+    factor::forget(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

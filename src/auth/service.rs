@@ -61,6 +61,8 @@ pub struct SignedIn {
     pub refresh_expires_in: u64,
     /// Who signed in.
     pub account: Account,
+    /// Whether a second factor is still to be proven, or to be set up.
+    pub half: bool,
 }
 
 /// A session as its user sees it.

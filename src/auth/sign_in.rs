@@ -177,7 +177,9 @@ impl AuthService {
         let impersonator = row.impersonator.as_ref().map(RecordId::as_str);
         let grant = Grant { user: &row.user, session: &row.id, impersonator, seconds: expires_in };
         let access_token = self.tokens.sign(grant, now)?;
-        Ok(SignedIn { access_token, expires_in, refresh_token: token.text(), refresh_expires_in: left, account })
+        let half = self.is_half(&self.store.snapshot(), row, &account.roles)?;
+        let refresh_token = token.text();
+        Ok(SignedIn { access_token, expires_in, refresh_token, refresh_expires_in: left, account, half })
     }
 
     /// Puts a hash of our own in the place of one that was brought along. The user is signed in either way: what fails

@@ -108,6 +108,11 @@ pub struct Naming {
 }
 
 impl Tokens {
+    /// Who issues the tokens.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// With the configured keys (PKCS#8 PEM, the first one signs), or with the store's own, of which one is made when there is
     /// none.
     ///

@@ -14,6 +14,8 @@ pub struct Session {
     pub principal: Arc<Principal>,
     /// The caller's name in the log.
     pub tag: Arc<str>,
+    /// Whether a second factor is still to be proven.
+    pub half: bool,
 }
 
 /// Checks credentials. Declared here, where they are needed; implemented by `auth`, which knows how.
@@ -25,13 +27,15 @@ pub trait Authenticate: Send + Sync + 'static {
     fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError>;
 }
 
-/// Lets only callers with valid credentials pass, but for the public paths.
+/// Lets only callers with valid credentials pass, but for the public paths; and who has not proven a second factor to the paths of
+/// `half` only.
 pub struct Gate<E> {
     inner: E,
     authenticate: Arc<dyn Authenticate>,
     cookies: Cookies,
     limiter: Option<Arc<RateLimiter<String>>>,
     public: &'static [&'static str],
+    half: &'static [&'static str],
 }
 
 impl<E> std::fmt::Debug for Gate<E> {
@@ -42,14 +46,17 @@ impl<E> std::fmt::Debug for Gate<E> {
 
 impl<E> Gate<E> {
     /// A gate before `inner`.
+    ///
+    /// `public` are the paths that anyone may call, `half` those of sessions whose second factor is not proven.
     pub fn new(
         inner: E,
         authenticate: Arc<dyn Authenticate>,
         cookies: Cookies,
         limiter: Option<Arc<RateLimiter<String>>>,
         public: &'static [&'static str],
+        half: &'static [&'static str],
     ) -> Self {
-        Self { inner, authenticate, cookies, limiter, public }
+        Self { inner, authenticate, cookies, limiter, public, half }
     }
 
     fn session(&self, request: &Request) -> Result<Session, ApiError> {
@@ -89,6 +96,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
             return self.inner.call(request).await;
         }
         let session = self.session(&request)?;
+        if session.half && !self.half.contains(&request.original_uri().path()) {
+            return Err(half(&session));
+        }
         let verdict = self.limiter.as_ref().map(|limiter| limiter.check(&session.principal.id.to_string()));
         let tag = UserTag(Arc::clone(&session.tag));
         if let Some(seconds) = verdict.and_then(|verdict| verdict.retry_after_seconds) {
@@ -118,6 +128,15 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
         }
         answer
     }
+}
+
+/// The answer to a session that may only prove its second factor.
+fn half(session: &Session) -> poem::Error {
+    let detail =
+        "prove your second factor at /api/v1/auth/second-factor, or set one up at /api/v1/auth/authenticator, first";
+    let mut error = poem::Error::from(ApiError::new(Code::SecondFactorRequired, detail));
+    error.set_data(UserTag(Arc::clone(&session.tag)));
+    error
 }
 
 /// The caller's name in the log, for the pipeline.

@@ -56,6 +56,8 @@ codes! {
     InvalidToken = 401, "invalid_token";
     /// The caller may not do this, whatever the record.
     Forbidden = 403, "forbidden";
+    /// The session is not open yet: its second factor is to be proven, or set up, first.
+    SecondFactorRequired = 403, "second_factor_required";
     /// There is no such thing, or the caller may not see it.
     NotFound = 404, "not_found";
     /// The path exists, the method does not; or the collection is a view, which is read only.

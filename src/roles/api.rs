@@ -26,6 +26,8 @@ struct RoleResponse {
     description: String,
     /// `resource:action` texts, in order; `*` stands for every collection, or every action.
     permissions: Vec<String>,
+    /// Whether who holds it must prove a second factor at sign-in, and set one up who has none.
+    requires_second_factor: bool,
     /// Whether every server has it.
     built_in: bool,
     /// When it was last changed; absent while a built-in role is as it was built.
@@ -35,9 +37,9 @@ struct RoleResponse {
 impl From<Role> for RoleResponse {
     fn from(role: Role) -> Self {
         let built_in = role.is_built_in();
-        let Role { name, description, permissions, updated_at } = role;
+        let Role { name, description, permissions, requires_second_factor, updated_at } = role;
         let updated_at = updated_at.map(|time| time.to_string());
-        Self { name, description, permissions, built_in, updated_at }
+        Self { name, description, permissions, requires_second_factor, built_in, updated_at }
     }
 }
 
@@ -47,6 +49,7 @@ impl poem_openapi::types::Example for RoleResponse {
             name: "editor".into(),
             description: "Writes the blog.".into(),
             permissions: vec!["*:read".into(), "posts:*".into()],
+            requires_second_factor: false,
             built_in: false,
             updated_at: Some("2026-01-31T09:30:00Z".into()),
         }
@@ -81,6 +84,9 @@ struct RoleCreate {
     description: Option<String>,
     /// `resource:action` texts, none that you do not have yourself.
     permissions: Vec<String>,
+    /// Whether who holds it must prove a second factor at sign-in.
+    #[serde(default)]
+    requires_second_factor: Option<bool>,
 }
 
 impl poem_openapi::types::Example for RoleCreate {
@@ -89,6 +95,7 @@ impl poem_openapi::types::Example for RoleCreate {
             name: "editor".into(),
             description: Some("Writes the blog.".into()),
             permissions: vec!["*:read".into(), "posts:*".into()],
+            requires_second_factor: Some(false),
         }
     }
 }
@@ -105,11 +112,18 @@ struct RoleUpdate {
     /// All its permissions.
     #[serde(default)]
     permissions: Option<Vec<String>>,
+    /// Whether who holds it must prove a second factor at sign-in.
+    #[serde(default)]
+    requires_second_factor: Option<bool>,
 }
 
 impl poem_openapi::types::Example for RoleUpdate {
     fn example() -> Self {
-        Self { description: None, permissions: Some(vec!["*:read".into(), "posts:*".into()]) }
+        Self {
+            description: None,
+            permissions: Some(vec!["*:read".into(), "posts:*".into()]),
+            requires_second_factor: None,
+        }
     }
 }
 
@@ -157,8 +171,8 @@ impl RolesApi {
     /// Who has the permission `roles:create` may call this, and gives no permission that they do not have.
     #[oai(path = "/", method = "post", operation_id = "createRole")]
     async fn create(&self, request: &Request, body: JsonBody<RoleCreate>) -> Result<Made, ApiError> {
-        let RoleCreate { name, description, permissions } = body.0;
-        let input = RoleInput { description, permissions: Some(permissions) };
+        let RoleCreate { name, description, permissions, requires_second_factor } = body.0;
+        let input = RoleInput { description, permissions: Some(permissions), requires_second_factor };
         let role = self.roles.create(&*caller_of(request)?, who_of(request), name, input).await?;
         Ok(Made::Created(Json(role.into())))
     }
@@ -176,8 +190,8 @@ impl RolesApi {
         name: Path<String>,
         body: JsonBody<RoleUpdate>,
     ) -> Result<Json<RoleResponse>, ApiError> {
-        let RoleUpdate { description, permissions } = body.0;
-        let input = RoleInput { description, permissions };
+        let RoleUpdate { description, permissions, requires_second_factor } = body.0;
+        let input = RoleInput { description, permissions, requires_second_factor };
         let role = self.roles.update(&*caller_of(request)?, who_of(request), &name.0, input).await?;
         Ok(Json(role.into()))
     }

@@ -33,6 +33,9 @@ pub struct Role {
     pub description: String,
     /// `resource:action` texts.
     pub permissions: Vec<String>,
+    /// Whether who holds it must prove a second factor at sign-in.
+    #[serde(default)]
+    pub requires_second_factor: bool,
     /// When it was last changed; absent while a built-in role is as it was built.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
@@ -59,6 +62,7 @@ pub(super) fn built_in(name: &str) -> Option<Role> {
         name: name.into(),
         description: description.into(),
         permissions: permissions.iter().map(|text| (*text).to_owned()).collect(),
+        requires_second_factor: false,
         updated_at: None,
     })
 }
@@ -86,6 +90,12 @@ impl RoleSet {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Role> {
         self.roles.get(name)
+    }
+
+    /// Whether one of these roles asks for a second factor.
+    #[must_use]
+    pub fn ask_second_factor(&self, names: &[String]) -> bool {
+        names.iter().filter_map(|name| self.get(name)).any(|role| role.requires_second_factor)
     }
 
     /// What these roles permit together. A name that is no role (any more) permits nothing.

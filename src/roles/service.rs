@@ -66,6 +66,8 @@ pub struct RoleInput {
     pub description: Option<String>,
     /// `resource:action` texts.
     pub permissions: Option<Vec<String>>,
+    /// Whether who holds it must prove a second factor.
+    pub requires_second_factor: Option<bool>,
 }
 
 /// Use cases of roles.
@@ -124,7 +126,13 @@ impl RoleService {
         input: RoleInput,
     ) -> Result<Role, RoleError> {
         check(caller, Action::Create)?;
-        let empty = Role { name, description: String::new(), permissions: Vec::new(), updated_at: None };
+        let empty = Role {
+            name,
+            description: String::new(),
+            permissions: Vec::new(),
+            requires_second_factor: false,
+            updated_at: None,
+        };
         let mut errors = Vec::new();
         if RecordId::parse(&empty.name).is_err() {
             let detail = "must have 1 to 64 characters of A-Z a-z 0-9 - _ . ~";
@@ -233,14 +241,16 @@ impl RoleService {
         if !errors.is_empty() {
             return Err(RoleError::Invalid(errors));
         }
-        Ok(Role { name: before.name, description, permissions: set.texts(), updated_at: Some(self.clock.now()) })
+        let requires_second_factor = input.requires_second_factor.unwrap_or(before.requires_second_factor);
+        let (name, permissions, updated_at) = (before.name, set.texts(), Some(self.clock.now()));
+        Ok(Role { name, description, permissions, requires_second_factor, updated_at })
     }
 }
 
 fn put(tx: &mut Tx<'_>, kind: &'static str, who: &Who, role: &Role) -> Result<(), StoreError> {
     repo::put(tx, role)?;
     let now = role.updated_at.unwrap_or_default();
-    let detail = json!({"permissions": role.permissions});
+    let detail = json!({"permissions": role.permissions, "requiresSecondFactor": role.requires_second_factor});
     audit::record(tx, Event::new(kind, who, &role.name, now).with(detail))
 }
 

@@ -134,6 +134,22 @@ impl UsersApi {
         Ok(NoContent::Done)
     }
 
+    /// Remove a user's second factor
+    ///
+    /// Who has the permission `users:update` and everything that the user may do may call this, for who has lost it. All sessions of
+    /// the user end, and a mail tells the user.
+    #[oai(path = "/users/:id/second-factor", method = "delete", operation_id = "resetSecondFactor")]
+    async fn reset_factor(
+        &self,
+        request: &Request,
+        /// The id of the user.
+        #[oai(validator(min_length = 1, max_length = 64))]
+        id: Path<String>,
+    ) -> Result<NoContent, ApiError> {
+        self.auth.reset_factor(&*caller_of(request)?, who_of(request), &id.0).await?;
+        Ok(NoContent::Done)
+    }
+
     /// Act as a user
     ///
     /// Who has the permission `users:impersonate`, everything that the user may do, and a session of their own may call this.

@@ -22,7 +22,7 @@ async fn a_right_password_gives_a_token() {
     rest["refreshToken"] = "".into();
     let user = json!({"id": id, "email": "ann@example.com", "roles": ["viewer", "user"]});
     let lives = json!({"accessToken": "", "tokenType": "Bearer", "expiresIn": 900, "refreshToken": "",
-        "refreshExpiresIn": 2_592_000, "user": user});
+        "refreshExpiresIn": 2_592_000, "user": user, "secondFactorRequired": false});
     assert_eq!(rest, lives);
     let client = app.guest().signed_in(&id, token);
     assert_eq!(client.get(USERS).await.ok(200)["items"][0]["id"], id);

@@ -16,6 +16,7 @@ mod support;
 mod auth;
 mod collections;
 mod explain;
+mod factor;
 mod flows;
 mod health;
 mod keys;

@@ -1,0 +1,107 @@
+//! An authenticator of a user, and recovery codes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::access::secret::{random, random_letters, same, secret_hash};
+
+/// How many recovery codes a user gets.
+const CODES: usize = 10;
+/// The length of a part of a recovery code; there are three.
+const PART_LENGTH: usize = 4;
+/// How many steps of 30 seconds a clock may be off.
+const SKEW: u16 = 1;
+
+/// The authenticator of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Authenticator {
+    /// The secret that it shares with the app: 160 bits. It is needed as it is, so it cannot be a hash.
+    pub(super) secret: [u8; 20],
+    /// When it was first used; absent while it is being set up.
+    pub(super) confirmed_at: Option<Timestamp>,
+    /// The last step of which a code was taken: each is good once.
+    pub(super) last_step: u64,
+    /// The hashes of recovery codes that were not used.
+    pub(super) recovery: Vec<String>,
+}
+
+impl Authenticator {
+    /// A new one, to be confirmed.
+    pub(super) fn new() -> Self {
+        Self { secret: random(), confirmed_at: None, last_step: 0, recovery: Vec::new() }
+    }
+
+    fn totp(&self, account: &str, issuer: &str) -> Option<Totp> {
+        // A colon would end the issuer in the app's link.
+        let plain = |text: &str| text.replace(':', " ");
+        let builder = Builder::new().with_secret(Secret::new_stack(self.secret)).with_skew(SKEW);
+        builder.with_account_name(plain(account)).with_issuer(Some(plain(issuer))).build().ok()
+    }
+
+    /// The secret as people type it, and the link that apps read.
+    pub(super) fn shown(&self, account: &str, issuer: &str) -> Option<(String, String)> {
+        let secret = Secret::new_stack(self.secret).to_base32();
+        Some((secret, self.totp(account, issuer)?.to_url().ok()?))
+    }
+
+    /// The authenticator after taking a code of the app, unless it is wrong or was taken before.
+    pub(super) fn take_code(&self, code: &str, now: Timestamp) -> Option<Self> {
+        let time = u64::try_from(now.as_second()).ok()?;
+        let step = self.totp("", "")?.check(code.trim(), time).filter(|step| *step > self.last_step)?;
+        Some(Self { last_step: step, ..self.clone() })
+    }
+
+    /// The authenticator after taking a recovery code, unless there is none like it.
+    pub(super) fn take_recovery(&self, code: &str) -> Option<Self> {
+        let hash = secret_hash(code.trim());
+        let at = self.recovery.iter().position(|own| same(own.as_bytes(), hash.as_bytes()))?;
+        let mut left = self.clone();
+        left.recovery.remove(at);
+        Some(left)
+    }
+
+    /// The authenticator with new recovery codes, and the codes.
+    pub(super) fn with_codes(self) -> (Self, Vec<String>) {
+        let part = || random_letters(PART_LENGTH);
+        let codes: Vec<String> = (0..CODES).map(|_| format!("{}-{}-{}", part(), part(), part())).collect();
+        let recovery = codes.iter().map(|code| secret_hash(code)).collect();
+        (Self { recovery, ..self }, codes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// The vectors of RFC 6238, appendix B, cut to six digits.
+    #[test]
+    fn known_codes_are_taken() {
+        let known = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
+        for (second, code) in [(59, "287082"), (1_111_111_109, "081804"), (2_000_000_000, "279037")] {
+            assert!(known.take_code(code, at(second)).is_some(), "{second}");
+            assert!(known.take_code(code, at(second + 29)).is_some(), "a clock may be off by a step");
+            assert!(known.take_code(code, at(second + 90)).is_none(), "{second}");
+        }
+        for wrong in ["", "000000", "28708", "2870822", "28708x"] {
+            assert!(known.take_code(wrong, at(59)).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_good_once() {
+        let known = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
+        let used = known.take_code("287082", at(59)).unwrap();
+        assert!(used.take_code("287082", at(59)).is_none());
+        let (with, codes) = known.with_codes();
+        assert_eq!(codes.len(), CODES);
+        let left = with.take_recovery(&codes[3]).unwrap();
+        assert!(left.take_recovery(&codes[3]).is_none());
+        assert!(left.take_recovery(&codes[4]).is_some() && left.take_recovery("Abcd-Abcd-Abcd").is_none());
+    }
+}

@@ -1,0 +1,196 @@
+//! Use cases of the second factor.
+
+use super::{model::Authenticator, repo};
+use crate::{
+    access::{Principal, Who},
+    audit::{self, Event},
+    auth::{AuthError, AuthService, letter, own_session, repo as sessions},
+    mail,
+    store::{StoreError, Tx},
+};
+
+/// The method of a session whose second factor was proven ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
+pub(in crate::auth) const PROVEN: &str = "mfa";
+
+const WRONG: AuthError = AuthError::InvalidToken("the code is wrong, has ended, or was used");
+
+/// A new authenticator, to be put into an app.
+#[derive(Clone)]
+pub(super) struct SetUp {
+    /// The secret as people type it.
+    pub(super) secret: String,
+    /// The link that apps read.
+    pub(super) uri: String,
+}
+
+impl AuthService {
+    /// Begins to set up an authenticator, in the place of one that was never confirmed.
+    pub(super) async fn set_up_authenticator(&self, caller: &Principal, password: String) -> Result<SetUp, AuthError> {
+        own_session(caller)?;
+        self.prove(caller, password).await?;
+        let row = Authenticator::new();
+        let (secret, uri) = row.shown(&caller.email, self.tokens.issuer()).ok_or(AuthError::Crypto("no TOTP link"))?;
+        let user = caller.id.to_string();
+        self.store
+            .write(move |tx| {
+                if repo::is_active(tx, &user)? {
+                    return Err(AuthError::Conflict("there is a second factor already; remove it first".into()));
+                }
+                Ok(repo::put(tx, &user, &row)?)
+            })
+            .await?;
+        Ok(SetUp { secret, uri })
+    }
+
+    /// Takes the first code of an authenticator: from now on each sign-in asks for one. Other sessions end. Answers recovery codes.
+    pub(super) async fn confirm_authenticator(
+        &self,
+        caller: &Principal,
+        who: Who,
+        code: String,
+    ) -> Result<Vec<String>, AuthError> {
+        let session = own_session(caller)?.to_owned();
+        self.begin_factor(caller)?;
+        let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        let codes = self.store.write::<_, AuthError, _>(move |tx| {
+            let row = repo::authenticator(tx, &user)?
+                .filter(|row| row.confirmed_at.is_none())
+                .ok_or_else(|| AuthError::Conflict("there is no authenticator to confirm; set one up first".into()))?;
+            let taken = row.take_code(&code, now).ok_or(WRONG)?;
+            let (row, codes) = Authenticator { confirmed_at: Some(now), ..taken }.with_codes();
+            repo::put(tx, &user, &row)?;
+            sessions::end_sessions(tx, &user, Some(&session))?;
+            prove_session(tx, &session)?;
+            mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
+            audit::record(tx, Event::new("factor.added", &who, &user, now))?;
+            Ok(codes)
+        });
+        let codes = codes.await?;
+        self.factor_succeeded(caller);
+        self.mail.wake();
+        Ok(codes)
+    }
+
+    /// Proves the second factor of a session, by a code of the app or a recovery code.
+    pub(super) async fn prove_factor(&self, caller: &Principal, who: Who, code: String) -> Result<(), AuthError> {
+        let session = own_session(caller)?.to_owned();
+        self.begin_factor(caller)?;
+        let (user, now) = (caller.id.to_string(), self.clock.now());
+        // A code that is wrong is told to the log as well, so this is no error of the transaction.
+        let proven = self.store.write::<_, AuthError, _>(move |tx| {
+            let taken = take(tx, &user, &code, now)?;
+            let event = if taken { "factor.proven" } else { "factor.refused" };
+            if taken {
+                prove_session(tx, &session)?;
+            }
+            audit::record(tx, Event::new(event, &who, &user, now))?;
+            Ok(taken)
+        });
+        if !proven.await? {
+            return Err(WRONG);
+        }
+        self.factor_succeeded(caller);
+        Ok(())
+    }
+
+    /// Makes new recovery codes in the place of the old ones, for who has a code.
+    pub(super) async fn new_recovery_codes(
+        &self,
+        caller: &Principal,
+        who: Who,
+        code: String,
+    ) -> Result<Vec<String>, AuthError> {
+        self.with_code(caller, code, move |tx, user, now| {
+            let row = repo::authenticator(tx, user)?.ok_or(WRONG)?;
+            let (row, codes) = row.with_codes();
+            repo::put(tx, user, &row)?;
+            audit::record(tx, Event::new("factor.codesRenewed", &who, user, now))?;
+            Ok(codes)
+        })
+        .await
+    }
+
+    /// Removes the caller's second factor, for who has a code.
+    pub(super) async fn remove_authenticator(
+        &self,
+        caller: &Principal,
+        who: Who,
+        code: String,
+    ) -> Result<(), AuthError> {
+        let email = caller.email.clone();
+        self.with_code(caller, code, move |tx, user, now| {
+            repo::forget(tx, user)?;
+            mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
+            Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)
+        })
+        .await
+    }
+
+    /// Removes the second factor of a user who has lost it.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do.
+    pub async fn reset_factor(&self, caller: &Principal, who: Who, user: &str) -> Result<(), AuthError> {
+        let account = self.check_over(caller, user)?;
+        let now = self.clock.now();
+        self.store
+            .write::<_, AuthError, _>(move |tx| {
+                let id = account.id.as_str();
+                repo::forget(tx, id)?;
+                sessions::end_sessions(tx, id, None)?;
+                mail::enqueue(tx, letter::factor_changed(&account.email, "removed from"), now)?;
+                Ok(audit::record(tx, Event::new("factor.reset", &who, id, now))?)
+            })
+            .await?;
+        self.mail.wake();
+        Ok(())
+    }
+
+    /// Takes a code, and does something in the same transaction.
+    async fn with_code<T: Send + 'static>(
+        &self,
+        caller: &Principal,
+        code: String,
+        more: impl FnOnce(&mut Tx<'_>, &str, jiff::Timestamp) -> Result<T, AuthError> + Send + 'static,
+    ) -> Result<T, AuthError> {
+        own_session(caller)?;
+        self.begin_factor(caller)?;
+        let (user, now) = (caller.id.to_string(), self.clock.now());
+        let done = self.store.write::<_, AuthError, _>(move |tx| {
+            if !take(tx, &user, &code, now)? {
+                return Err(WRONG);
+            }
+            more(tx, &user, now)
+        });
+        let done = done.await?;
+        self.factor_succeeded(caller);
+        self.mail.wake();
+        Ok(done)
+    }
+
+    /// Codes are few, so attempts wait as those of passwords do, counted by themselves.
+    fn begin_factor(&self, caller: &Principal) -> Result<(), AuthError> {
+        self.attempts.begin(&format!("factor/{}", caller.id), self.clock.now()).map(drop)
+    }
+
+    fn factor_succeeded(&self, caller: &Principal) {
+        self.attempts.succeeded(&format!("factor/{}", caller.id));
+    }
+}
+
+/// Takes a code of an active authenticator.
+fn take(tx: &mut Tx<'_>, user: &str, code: &str, now: jiff::Timestamp) -> Result<bool, StoreError> {
+    let Some(row) = repo::authenticator(tx, user)?.filter(|row| row.confirmed_at.is_some()) else { return Ok(false) };
+    let Some(taken) = row.take_code(code, now).or_else(|| row.take_recovery(code)) else { return Ok(false) };
+    repo::put(tx, user, &taken)?;
+    Ok(true)
+}
+
+/// Notes in a session that its second factor was proven.
+fn prove_session(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    let Some(mut row) = sessions::session(tx, id)? else { return Ok(()) };
+    if !row.methods.iter().any(|method| method == PROVEN) {
+        row.methods.push(PROVEN.into());
+    }
+    sessions::put_session(tx, &row)
+}

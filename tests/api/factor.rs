@@ -1,0 +1,147 @@
+//! Second factors: until one is proven a session is good for nothing else, and no code is good twice.
+
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+use crate::support::{Client, TestApp};
+
+const AUTH: &str = "/api/v1/auth";
+const ME: &str = "/api/v1/auth/me";
+const PASSWORD: &str = "correct horse battery";
+
+/// What the app would show now.
+fn code(app: &TestApp, secret: &str) -> String {
+    let totp = Builder::new().with_secret(Secret::try_from_base32(secret).unwrap()).build().unwrap();
+    totp.generate(u64::try_from(app.clock.in_seconds(0).as_second()).unwrap()).to_string()
+}
+
+async fn sign_in(app: &TestApp, name: &str) -> (Client, Value) {
+    let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
+    let session = app.guest().post(&format!("{AUTH}/login"), body).await.ok(200);
+    (app.guest().signed_in("", session["accessToken"].as_str().unwrap()), session)
+}
+
+async fn prove(client: &Client, code: &str) -> crate::support::Answer {
+    client.post(&format!("{AUTH}/second-factor"), json!({"code": code})).await
+}
+
+/// Sets an authenticator up. Answers its secret and the recovery codes.
+async fn set_up(app: &TestApp, client: &Client) -> (String, Vec<String>) {
+    let made = client.post(&format!("{AUTH}/authenticator"), json!({"currentPassword": PASSWORD})).await.ok(200);
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    assert!(made["uri"].as_str().unwrap().contains(&format!("secret={secret}")), "{made}");
+    assert!(made["qrSvg"].as_str().unwrap().contains("<svg"), "{made}");
+    let confirm = format!("{AUTH}/authenticator/confirm");
+    client.post(&confirm, json!({"code": "000000"})).await.problem(401, "invalid_token");
+    let confirmed = client.post(&confirm, json!({"code": code(app, &secret)})).await.ok(200);
+    let codes = confirmed["recoveryCodes"].as_array().unwrap();
+    (secret, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn a_sign_in_asks_for_the_code_of_the_app() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["viewer"]).await;
+    let other = sign_in(&app, "ann").await.0;
+    let wrong = json!({"currentPassword": "wrong password here"});
+    ann.post(&format!("{AUTH}/authenticator"), wrong).await.problem(401, "invalid_credentials");
+    let (secret, _) = set_up(&app, &ann).await;
+    other.get(ME).await.problem(401, "unauthenticated");
+    assert_eq!(ann.get(ME).await.ok(200)["secondFactorRequired"], false, "who set it up has proven it");
+    ann.post(&format!("{AUTH}/authenticator"), json!({"currentPassword": PASSWORD})).await.problem(409, "conflict");
+    let (half, session) = sign_in(&app, "ann").await;
+    assert_eq!(session["secondFactorRequired"], true);
+    let users = "/api/v1/collections/users/records";
+    for path in [users, "/api/v1/auth/sessions", "/api/v1/keys"] {
+        half.get(path).await.problem(403, "second_factor_required");
+    }
+    half.post(&format!("{AUTH}/authenticator/remove"), json!({"code": "x"}))
+        .await
+        .problem(403, "second_factor_required");
+    assert_eq!(half.get(ME).await.ok(200)["secondFactorRequired"], true);
+    // Whoever has only the password cannot put another authenticator in its place.
+    half.post(&format!("{AUTH}/authenticator"), json!({"currentPassword": PASSWORD})).await.problem(409, "conflict");
+    prove(&half, &code(&app, &secret)).await.problem(401, "invalid_token");
+    app.clock.advance_seconds(30);
+    let now = code(&app, &secret);
+    prove(&half, &now).await.expect(204);
+    half.get(users).await.expect(200);
+    let again = sign_in(&app, "ann").await.0;
+    prove(&again, &now).await.problem(401, "invalid_token");
+    // A refresh changes nothing about it.
+    let token = json!({"refreshToken": session["refreshToken"]});
+    let fresh = app.guest().post(&format!("{AUTH}/refresh"), token).await.ok(200);
+    assert_eq!(fresh["secondFactorRequired"], false);
+    let kinds = app.operator().get("/api/v1/audit?kind=factor").await.ok(200);
+    let kinds: Vec<_> = kinds["items"].as_array().unwrap().iter().map(|event| event["kind"].clone()).collect();
+    assert_eq!(kinds, ["factor.refused", "factor.proven", "factor.refused", "factor.added"]);
+}
+
+#[tokio::test]
+async fn guesses_wait_and_the_mail_of_a_new_password_is_no_way_around() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["user"]).await;
+    let (secret, codes) = set_up(&app, &ann).await;
+    let half = sign_in(&app, "ann").await.0;
+    for _ in 0..5 {
+        prove(&half, "000000").await.problem(401, "invalid_token");
+    }
+    app.clock.advance_seconds(30);
+    for _ in 0..2 {
+        let answer = prove(&half, "000000").await;
+        assert!([401, 429].contains(&answer.status.as_u16()), "{answer}");
+    }
+    prove(&half, &code(&app, &secret)).await.problem(429, "rate_limited");
+    app.clock.advance_seconds(60);
+    prove(&half, &codes[0]).await.expect(204);
+    let next = sign_in(&app, "ann").await.0;
+    prove(&next, &codes[0]).await.problem(401, "invalid_token");
+    prove(&next, &codes[1]).await.expect(204);
+    // A mail signs in halfway only.
+    let asked = app.guest().post(&format!("{AUTH}/email-sign-in"), json!({"email": "ann@example.com"})).await;
+    asked.expect(202);
+    let mail = async || app.operator().get("/api/v1/mail?to=ann@example.com").await.ok(200)["items"][0].clone();
+    app.until("the mail comes", async || mail().await["kind"] == "session.signIn").await;
+    let mail = app.operator().get(&format!("/api/v1/mail/{}", mail().await["number"])).await.ok(200);
+    let token =
+        mail["text"].as_str().unwrap().split("#sign-in=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let session = app.guest().post(&format!("{AUTH}/email-sign-in/confirm"), json!({"token": token})).await.ok(200);
+    assert_eq!(session["secondFactorRequired"], true);
+}
+
+#[tokio::test]
+async fn a_role_can_ask_for_a_second_factor() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let vera = app.user("vera", &["viewer"]).await;
+    let users = "/api/v1/collections/users/records";
+    vera.get(users).await.expect(200);
+    let role = admin.patch("/api/v1/roles/viewer", json!({"requiresSecondFactor": true})).await.ok(200);
+    assert_eq!(role["requiresSecondFactor"], true);
+    vera.get(users).await.problem(403, "second_factor_required");
+    prove(&vera, "000000").await.problem(401, "invalid_token");
+    let (secret, _) = set_up(&app, &vera).await;
+    vera.get(users).await.expect(200);
+    app.clock.advance_seconds(60);
+    let remove = format!("{AUTH}/authenticator/remove");
+    vera.post(&remove, json!({"code": "000000"})).await.problem(401, "invalid_token");
+    vera.post(&remove, json!({"code": code(&app, &secret)})).await.expect(204);
+    let next = sign_in(&app, "vera").await.0;
+    next.get(users).await.problem(403, "second_factor_required");
+    admin.get(users).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_has_lost_the_factor_is_helped_by_an_admin() {
+    let app = TestApp::start().await;
+    let (admin, ann) = (app.admin().await, app.user("ann", &["user"]).await);
+    let (_, codes) = set_up(&app, &ann).await;
+    let renewed = ann.post(&format!("{AUTH}/authenticator/recovery-codes"), json!({"code": codes[0]})).await.ok(200);
+    ann.post(&format!("{AUTH}/authenticator/remove"), json!({"code": codes[1]})).await.problem(401, "invalid_token");
+    assert_eq!(renewed["recoveryCodes"].as_array().unwrap().len(), 10);
+    let path = format!("/api/v1/users/{}/second-factor", ann.id);
+    app.user("bob", &["manager"]).await.delete(&path).await.problem(403, "forbidden");
+    admin.delete(&path).await.expect(204);
+    ann.get(ME).await.problem(401, "unauthenticated");
+    assert_eq!(sign_in(&app, "ann").await.1["secondFactorRequired"], false);
+}
