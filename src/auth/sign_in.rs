@@ -107,6 +107,11 @@ impl AuthService {
         self.open(account, opening, None, event, self.lives.refresh_seconds).await
     }
 
+    /// Tells the sender that a mail about credentials waits.
+    pub fn wake_mail(&self) {
+        self.mail.wake();
+    }
+
     /// Forgets attempts that failed for an address: its user has proven to be somebody else than who failed.
     pub fn forgive(&self, email: &str) {
         self.attempts.succeeded(email);

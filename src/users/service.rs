@@ -9,6 +9,7 @@ use crate::{
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
     kernel::{Clock, FieldError, RecordId},
+    mail,
     records::{Caller, RecordError, RecordService},
     store::{Read as _, Store, StoreError},
 };
@@ -129,7 +130,7 @@ impl UserService {
                 hash
             }
         };
-        let (id, now, who) = (id.to_owned(), self.clock.0.now(), caller.who());
+        let (id, email, now, who) = (id.to_owned(), account.email, self.clock.0.now(), caller.who());
         let (_, catalog) = self.catalogs.current()?;
         let number = catalog.by_name(USERS).map_or(0, |users| users.number());
         // The user may have gone while the password was hashed; whoever comes under the same id has no password.
@@ -138,8 +139,11 @@ impl UserService {
                 return Err(RecordError::NotFound { collection: USERS.into(), id });
             }
             auth::put_password(tx, &id, hash, now, None)?;
+            mail::enqueue(tx, auth::password_changed_letter(&email), now)?;
             Ok(audit::record(tx, Event::new("password.set", &who, &id, now))?)
         });
-        Ok(written.await?)
+        written.await?;
+        self.auth.wake_mail();
+        Ok(())
     }
 }

@@ -116,6 +116,23 @@ async fn registration_is_for_whom_the_configuration_says() {
     host.post(invite, json!({"email": "c@d.ef", "roles": ["admin"]})).await.problem(403, "forbidden");
     host.post(invite, json!({"email": "c@d.ef"})).await.expect(202);
     app.user("eve", &["manager"]).await.post(invite, json!({"email": "c@d.ef"})).await.problem(403, "forbidden");
+    // Who could not invite like this any more has not invited.
+    admin
+        .post("/api/v1/roles", json!({"name": "lead", "permissions": ["users:*", "roles:assign", "*:list"]}))
+        .await
+        .expect(201);
+    admin.post("/api/v1/roles", json!({"name": "lister", "permissions": ["*:list"]})).await.expect(201);
+    let lead = app.user("lead", &["lead"]).await;
+    lead.post(invite, json!({"email": "dan@example.com", "roles": ["lister"]})).await.expect(202);
+    let link = token(&text(&app, "dan@example.com", 1, "user.invite").await, "invite");
+    let own = format!("/api/v1/collections/users/records/{}", lead.id);
+    let accept = async || {
+        app.guest().post(&format!("{AUTH}/register/confirm"), json!({"token": link, "password": PASSWORD})).await
+    };
+    app.operator().patch(&own, json!({"roles": ["host"]})).await.expect(200);
+    accept().await.problem(401, "invalid_token");
+    app.operator().patch(&own, json!({"roles": ["lead"]})).await.expect(200);
+    assert_eq!(accept().await.ok(200)["user"]["roles"], json!(["lister"]));
     // What is closed later is closed for links that are out.
     let link = token(&text(&app, "c@d.ef", 1, "user.invite").await, "invite");
     let app = app.restart_with(|config| config.auth.registration = "closed".into()).await;

@@ -63,6 +63,9 @@ impl Flows {
             "invite" if ticket.purpose == Purpose::Invite => {}
             _ => return Err(AuthError::Forbidden("registration is not open here").into()),
         }
+        if ticket.purpose == Purpose::Invite {
+            self.check_inviter(&ticket)?;
+        }
         self.check_profile(&profile)?;
         let stored = self.parts.passwords.accept(password, "/password", &ticket.email).await?;
         let mut record = profile;
@@ -83,6 +86,16 @@ impl Flows {
         let shown = self.parts.records.create_with(&caller, USERS, body.as_bytes(), Some(also)).await?;
         let account = self.parts.directory.by_id(&shown.id)?.ok_or(STALE)?;
         Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
+    }
+
+    /// Refuses an invitation of somebody who could not invite like this any more.
+    fn check_inviter(&self, ticket: &Ticket) -> Result<(), UserError> {
+        if ticket.by == Principal::OPERATOR {
+            return Ok(());
+        }
+        let (inviter, good) = self.parts.auth.stand_in(&ticket.by)?.ok_or(STALE)?;
+        let may = good && self.check_invites(&inviter, &ticket.roles).is_ok();
+        if may { Ok(()) } else { Err(STALE.into()) }
     }
 
     /// Refuses fields that are not the user's to give.

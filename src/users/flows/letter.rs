@@ -15,7 +15,7 @@ pub(super) fn ticket(ticket: &Ticket, link: &str, code: Option<&str>) -> Message
             ("Confirm your new e-mail address", "To make this the address of your account, open this link:")
         }
         Purpose::Reset => ("Set a new password", "To set a new password, open this link:"),
-        Purpose::SignIn => ("Sign in", "To sign in, open this link in the browser in which you asked for it:"),
+        Purpose::SignIn => ("Sign in", "To sign in, open this link:"),
     };
     let code = code.map(|code| format!("\nOr type this code where you asked for it: {code}\n")).unwrap_or_default();
     let life = life(ticket.purpose.minutes());

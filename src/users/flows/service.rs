@@ -112,9 +112,7 @@ impl Flows {
     /// [`AuthError::Forbidden`] without `users:create`, for roles without `roles:assign` or that permit what the caller may not;
     /// [`AuthError::Conflict`] when the address is a user's, or where nobody may register.
     pub async fn invite(&self, caller: &Principal, who: Who, email: &str, roles: Vec<String>) -> Result<(), UserError> {
-        if !caller.may("users", Action::Create) {
-            return Err(AuthError::Forbidden("it takes users:create").into());
-        }
+        self.check_invites(caller, &roles)?;
         if self.parts.policy.registration == "closed" {
             return Err(AuthError::Conflict("auth.registration is closed; set it to invite".into()).into());
         }
@@ -129,14 +127,23 @@ impl Flows {
         if !errors.is_empty() {
             return Err(AuthError::Invalid(errors).into());
         }
-        let is_plain = roles.is_empty() || roles == ["user"];
-        if !is_plain && (!caller.may("roles", Action::Assign) || !caller.covers(&known.together(&roles))) {
-            return Err(AuthError::Forbidden("it takes roles:assign, and everything that the roles permit").into());
-        }
         if self.parts.directory.by_email(&email)?.is_some() {
             return Err(AuthError::Conflict("there is a user with this address already".into()).into());
         }
         self.ask(Request { roles, ..plain(Purpose::Invite, email, who) }).await
+    }
+
+    /// Refuses who may not make users with these roles.
+    pub(super) fn check_invites(&self, caller: &Principal, roles: &[String]) -> Result<(), UserError> {
+        if !caller.may("users", Action::Create) {
+            return Err(AuthError::Forbidden("it takes users:create").into());
+        }
+        let is_plain = roles.is_empty() || roles == ["user"];
+        let permitted = || Ok::<_, UserError>(self.parts.auth.roles_now()?.together(roles));
+        if !is_plain && (!caller.may("roles", Action::Assign) || !caller.covers(&*permitted()?)) {
+            return Err(AuthError::Forbidden("it takes roles:assign, and everything that the roles permit").into());
+        }
+        Ok(())
     }
 
     /// The caller wants to prove the address of the account.
