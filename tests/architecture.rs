@@ -200,3 +200,17 @@ fn the_top_level_holds_only_what_every_reader_expects() {
     let expected = |name: &&str| name.starts_with('.') || TOP_LEVEL.split(' ').any(|known| known == *name);
     assert_none(&names.into_iter().filter(|name| !expected(name)).map(str::to_owned).collect::<Vec<_>>());
 }
+
+/// What the checklist of security names is a test.
+#[test]
+fn the_checklist_names_tests_that_there_are() {
+    let list = text(Path::new("tests/security.md"));
+    let known: String = ["src", "tests"].iter().flat_map(|folder| rust_files(folder)).map(|path| text(&path)).collect();
+    let named: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
+    let is_name =
+        |name: &&&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let names: Vec<_> = named.iter().filter(is_name).collect();
+    assert!(names.len() > 50, "{names:?}");
+    let lost: Vec<_> = names.into_iter().filter(|name| !known.contains(&format!("fn {name}("))).collect();
+    assert!(lost.is_empty(), "tests/security.md names what is no test: {lost:?}");
+}

@@ -67,6 +67,6 @@ pub(super) struct RecoveryResponse {
 
 impl Example for RecoveryResponse {
     fn example() -> Self {
-        Self { recovery_codes: vec!["Zr8Q-mB2x-Kp7A".into(), "t5Yw-Lq9c-V1nD".into()] }
+        Self { recovery_codes: vec!["Zr8Q-mB2x-Kp7A-9fTe-Wd3s".into(), "t5Yw-Lq9c-V1nD-b6Hu-Xk0g".into()] }
     }
 }

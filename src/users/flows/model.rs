@@ -48,7 +48,7 @@ impl Purpose {
             Self::Invite => 7 * 24 * 60,
             Self::Register | Self::Verify | Self::ChangeEmail => 24 * 60,
             Self::Reset => 60,
-            Self::SignIn => 15,
+            Self::SignIn => 10,
         }
     }
 }
