@@ -89,6 +89,8 @@ pub(crate) enum Workload {
     AggregateRead,
     /// Opt-in: ratios over one connection: deep pages, totals, expansions, batches. Take --records 1000000 --categories 3.
     Ratios,
+    /// Opt-in: refreshes, and sign-ins beside the bare rate of hashing and beside reads.
+    Identity,
     /// Opt-in: import of 1,000,000 records, with peak memory.
     ImportMillion,
     /// Opt-in: from spawn to ready after kill -9, idle and under load.
@@ -97,7 +99,15 @@ pub(crate) enum Workload {
 
 impl Workload {
     const fn opt_in(self) -> bool {
-        matches!(self, Self::Aggregate | Self::AggregateRead | Self::Ratios | Self::ImportMillion | Self::Kill9Start)
+        matches!(
+            self,
+            Self::Aggregate
+                | Self::AggregateRead
+                | Self::Ratios
+                | Self::Identity
+                | Self::ImportMillion
+                | Self::Kill9Start
+        )
     }
 
     /// Whether it runs over one connection, for what one request takes is the question.

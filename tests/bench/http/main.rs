@@ -3,7 +3,7 @@
 //! Code map: [`args`] what to run; [`data`] the records; [`client`] a small HTTP/1.1 client; [`load`] the closed-loop generator
 //! around it; [`histogram`]; [`process`] the server as an operating system process; [`bare`] the poem servers that set the limit;
 //! [`system`] what a measured system must offer, [`stead`] and [`pocketbase`] the two that do; [`requests`] the rows made of
-//! requests, [`storage`] import, start and recovery; [`report`] the tables. `tests/bench/README.md` says what each row means.
+//! requests, [`identity`] sign-in and sessions, [`storage`] import, start and recovery; [`report`] the tables. `tests/bench/README.md` says what each row means.
 //!
 //! Not a test: nothing here passes or fails by speed. Wrong answers do fail the run, for a fast error is no result.
 #![expect(clippy::print_stdout, reason = "the report is what this program writes to standard output")]
@@ -13,6 +13,7 @@ mod bare;
 mod client;
 mod data;
 mod histogram;
+mod identity;
 mod load;
 mod pocketbase;
 mod process;
@@ -92,6 +93,12 @@ async fn measure_system<S: System>(
             storage::measure_start(system, dir, report).await?;
         }
         requests::measure_system(system, options, dir, report).await?;
+        if options.wants(Workload::Identity) && S::AGGREGATE.is_some() {
+            let server = system.serve(dir).await?;
+            let token = system.sign_in(server.addr).await?;
+            identity::measure::<S>(&server, &token, options, report).await?;
+            server.process.stop().await?;
+        }
         if options.wants(Workload::Ratios) && S::AGGREGATE.is_some() {
             let server = system.serve(dir).await?;
             let token = system.sign_in(server.addr).await?;
