@@ -68,6 +68,7 @@ impl Query {
         self.kind.as_ref().is_none_or(of_kind)
             && is(&self.actor, &event.actor)
             && is(&self.subject, &event.subject)
+            && self.since.is_none_or(|since| event.time >= since)
             && self.until.is_none_or(|until| event.time < until)
     }
 }
@@ -97,10 +98,6 @@ impl AuditService {
             .scan(move |snapshot| {
                 let (mut found, mut examined, mut next) = (Vec::new(), 0, None);
                 repo::visit(snapshot, query.before, &mut |event| {
-                    if query.since.is_some_and(|since| event.time < since) {
-                        next = None;
-                        return ControlFlow::Break(());
-                    }
                     if found.len() >= query.limit || examined >= EXAMINED_MAX {
                         next = Some(event.number + 1);
                         return ControlFlow::Break(());

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{AuthError, repo};
+use super::{AuthError, letter, repo};
 use crate::{
     access::{Principal, Who},
     audit::{self, Event},
-    keys,
+    keys, mail,
     roles::ADMIN,
-    store::{Epoch, StoreError, Tx},
+    store::{Epoch, Read, StoreError, Tx},
 };
 
 /// The members of a user's record that decide what the user may do.
@@ -41,10 +41,32 @@ pub fn is_admin(roles: &[String], disabled: bool) -> bool {
     !disabled && roles.iter().any(|role| role == ADMIN)
 }
 
-/// Called for each change of a user's record, with its texts before and after.
+/// Asked before anything of a change of a user's record is written.
 ///
 /// # Errors
-/// [`AuthError::LastAdmin`] when nobody who may do everything would be left. The operator, who can make another one, is free to.
+/// [`AuthError::LastAdmin`] when nobody who may do everything would be left: the operator, who can make another one, is free to.
+/// [`AuthError::Conflict`] for a new user under an id that is another account's.
+pub fn check_user_change(
+    source: &impl Read,
+    who: &Who,
+    id: &str,
+    (old, new): (Option<&str>, Option<&str>),
+) -> Result<(), AuthError> {
+    if old.is_none() && (id == Principal::OPERATOR || keys::service_account(source, id)?.is_some()) {
+        return Err(AuthError::Conflict(format!("the id \"{id}\" is another account's; leave it out")));
+    }
+    let is_admin = |text| Ok::<_, StoreError>(Rights::read(text)?.is_some_and(|rights| rights.is_admin()));
+    if is_admin(old)? && !is_admin(new)? && who.actor != Principal::OPERATOR && !repo::has_admin_but(source, id)? {
+        return Err(AuthError::LastAdmin);
+    }
+    Ok(())
+}
+
+/// Called for each change of a user's record, with its texts before and after. What [`check_user_change`] refuses has not come here,
+/// or is refused with all that was written before.
+///
+/// # Errors
+/// Those of [`check_user_change`].
 pub fn user_changed(
     tx: &mut Tx<'_>,
     who: &Who,
@@ -52,21 +74,16 @@ pub fn user_changed(
     (old, new): (Option<&str>, Option<&str>),
     now: Timestamp,
 ) -> Result<(), AuthError> {
+    check_user_change(tx, who, id, (old, new))?;
     let (old, new) = (Rights::read(old)?, Rights::read(new)?);
     let was_admin = old.as_ref().is_some_and(Rights::is_admin);
     let is_admin = new.as_ref().is_some_and(Rights::is_admin);
     if was_admin != is_admin {
         repo::set_admin(tx, id, is_admin)?;
-        if was_admin && who.actor != Principal::OPERATOR && !repo::has_admin(tx)? {
-            return Err(AuthError::LastAdmin);
-        }
     }
     let event = |kind| Event::new(kind, who, id, now);
     match (&old, &new) {
         (None, Some(new)) => {
-            if id == Principal::OPERATOR || keys::service_account(tx, id)?.is_some() {
-                return Err(AuthError::Conflict(format!("the id \"{id}\" is another account's; leave it out")));
-            }
             // Nothing that was kept for another user of this id is theirs.
             super::forget_user(tx, id)?;
             audit::record(tx, event("user.created").with(json!({"roles": new.roles})))?;
@@ -87,6 +104,7 @@ pub fn user_changed(
                 repo::end_sessions(tx, id, None)?;
             }
             if old.email != new.email {
+                mail::enqueue(tx, letter::email_changed(&old.email, &new.email), now)?;
                 audit::record(tx, event("user.emailChanged"))?;
             }
         }

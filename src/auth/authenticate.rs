@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Account, AuthService, factor, repo, session::SessionRow};
 use crate::{
-    access::{Kind, Permissions, Principal, secret::sha256},
+    access::{Action, Kind, Permissions, Principal, secret::sha256},
     http::{ApiError, Authenticate, Session},
     keys::{self, Key, Owner, ServiceAccount, is_key, service_account},
     roles::RoleSet,
@@ -62,7 +62,7 @@ impl AuthService {
         let Some(row) = repo::session(&snapshot, id)?.filter(|row| row.user == user) else { return Ok(None) };
         let Some(account) = self.directory.by_id(user)?.filter(|account| !account.disabled) else { return Ok(None) };
         if let Some(by) = &row.impersonator
-            && self.directory.by_id(by.as_str())?.is_none_or(|account| account.disabled)
+            && !self.may_still_act(&snapshot, by.as_str(), &row, &account)?
         {
             return Ok(None);
         }
@@ -82,6 +82,24 @@ impl AuthService {
             return Ok(false);
         }
         Ok(factor::is_active(snapshot, &row.user)? || self.roles.of(snapshot)?.ask_second_factor(roles))
+    }
+
+    /// Whether somebody may still act as a user: in the session in which they began, with the right to, and with all that the user
+    /// may do.
+    fn may_still_act(
+        &self,
+        snapshot: &Snapshot,
+        by: &str,
+        row: &SessionRow,
+        user: &Account,
+    ) -> Result<bool, StoreError> {
+        let Some(account) = self.directory.by_id(by)?.filter(|account| !account.disabled) else { return Ok(false) };
+        let behind = row.behind.as_deref().map_or(Ok(None), |id| repo::session(snapshot, id))?;
+        let roles = self.roles.of(snapshot)?;
+        let permissions = roles.together(&account.roles);
+        Ok(behind.is_some_and(|row| row.user == by)
+            && permissions.allow("users", Action::Impersonate)
+            && permissions.cover(&roles.together(&user.roles)))
     }
 
     /// An account as a caller.

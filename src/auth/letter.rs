@@ -15,6 +15,18 @@ pub fn password_changed(email: &str) -> Message {
     }
 }
 
+/// To the address that an account had before.
+pub(super) fn email_changed(email: &str, new: &str) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "email.changed",
+        subject: "Your e-mail address was changed".into(),
+        text: format!(
+            "The address of your account is {new} from now on. If this was not you, tell those who run the server at once.\n"
+        ),
+    }
+}
+
 /// To somebody who has a second factor now, or none any more.
 pub(super) fn factor_changed(email: &str, how: &str) -> Message {
     Message {

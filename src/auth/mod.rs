@@ -25,7 +25,7 @@ use crate::{
     store::{StoreError, Tx},
 };
 
-pub use account::{is_admin, user_changed};
+pub use account::{check_user_change, is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
 pub use factor::api::{FactorApi, HALF};
@@ -33,7 +33,9 @@ pub use foreign::check_foreign_hash;
 pub use letter::password_changed as password_changed_letter;
 pub use own::own_session;
 pub use password::Passwords;
-pub use repo::{delete_setup, put_password, put_setup, put_verified, set_admin, setup_hash};
+pub use repo::{
+    delete_setup, has_admin_but, password_stamp, put_password, put_setup, put_verified, set_admin, setup_hash,
+};
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
 pub use token::{Naming, Tokens};
 

@@ -20,12 +20,14 @@ impl AuthService {
         new: String,
     ) -> Result<(), AuthError> {
         let session = own_session(caller)?.to_owned();
-        self.prove(caller, current).await?;
+        let proven = self.prove(caller, current).await?;
         let hash = self.passwords.accept(new, "/newPassword", &caller.email).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write(move |tx| {
-                if repo::password(tx, &user)?.is_none() {
+                // Somebody may have set another password, or ended the session, meanwhile.
+                let same = repo::password(tx, &user)?.is_some_and(|row| row.hash == proven);
+                if !same || repo::session(tx, &session)?.is_none() {
                     return Err(AuthError::InvalidCredentials);
                 }
                 repo::put_password(tx, &user, hash, now, Some(&session))?;
@@ -37,18 +39,20 @@ impl AuthService {
         Ok(())
     }
 
-    /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in.
+    /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in. Answers the hash that was
+    /// verified.
     ///
     /// # Errors
     /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`].
-    pub async fn prove(&self, caller: &Principal, password: String) -> Result<(), AuthError> {
+    pub async fn prove(&self, caller: &Principal, password: String) -> Result<String, AuthError> {
         self.attempts.begin(&caller.email, self.clock.now())?;
         let row = repo::password(&self.store.snapshot(), caller.id.as_str())?;
-        if !self.passwords.verify(password, row.map(|row| row.hash)).await? {
+        let hash = row.map(|row| row.hash);
+        if !self.passwords.verify(password, hash.clone()).await? {
             return Err(AuthError::InvalidCredentials);
         }
         self.attempts.succeeded(&caller.email);
-        Ok(())
+        hash.ok_or(AuthError::InvalidCredentials)
     }
 }
 

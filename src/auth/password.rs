@@ -14,18 +14,25 @@ use super::{
     AuthError,
     foreign::{self, is_foreign},
 };
-use crate::{access::secret, kernel::FieldError};
+use crate::{access::secret, kernel::FieldError, store::StoreError};
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
 pub(super) const BYTES_MAX: usize = 1024;
 /// The most words about a user that a password is compared with.
 const WORDS_MAX: usize = 16;
 
+/// How many wait for each hash that is made at once.
+const WAITING_PER_SLOT: usize = 16;
+/// How many wait at least, for a server with few cores.
+const WAITING_MIN: usize = 64;
+
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     length_min: usize,
     slots: Arc<Semaphore>,
+    /// Those who hash or wait for it: one more is sent away, so that a storm does not take every request that the server works on.
+    waiting: Arc<Semaphore>,
     /// A hash that no password has, verified when there is no user, so that the answer takes as long. Made at first need,
     /// for it would double the time that the server takes to start.
     decoy: Arc<OnceLock<String>>,
@@ -35,7 +42,8 @@ impl Passwords {
     /// With a policy, and at most `hashes_max` hashes at once.
     #[must_use]
     pub fn new(length_min: usize, hashes_max: usize) -> Self {
-        Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), decoy: Arc::default() }
+        let waiting = Arc::new(Semaphore::new(hashes_max.saturating_mul(WAITING_PER_SLOT).max(WAITING_MIN)));
+        Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), waiting, decoy: Arc::default() }
     }
 
     /// Checks a new password against the policy; `pointer` is where it stands in the body, `email` whose it is to be. Answers the
@@ -99,6 +107,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<R, AuthError> + Send + 'static,
     ) -> Result<R, AuthError> {
+        let _waiting = self.waiting.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
         let permit = Arc::clone(&self.slots).acquire_owned().await;
         let permit = permit.map_err(|_| AuthError::Crypto("the hashing threads are gone"))?;
         let done = tokio::task::spawn_blocking(move || {

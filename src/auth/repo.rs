@@ -103,6 +103,14 @@ pub fn put_verified(tx: &mut Tx<'_>, user: &str, email: &str) -> Result<(), Stor
     tx.bump(Epoch::Access)
 }
 
+/// A text that is another one after each new password of a user: links from before do nothing then.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn password_stamp(source: &impl Read, user: &str) -> Result<String, StoreError> {
+    Ok(password(source, user)?.map_or_else(String::new, |row| row.changed_at.to_string()))
+}
+
 pub(super) fn delete_verified(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     tx.delete(VERIFIED, user).map(|_| ())
 }
@@ -237,12 +245,15 @@ pub fn set_admin(tx: &mut Tx<'_>, user: &str, is: bool) -> Result<(), StoreError
     }
 }
 
-/// Whether somebody is an admin and may sign in.
-pub(super) fn has_admin(source: &impl Read) -> Result<bool, StoreError> {
+/// Whether somebody else is an admin and may sign in.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn has_admin_but(source: &impl Read, user: &str) -> Result<bool, StoreError> {
     let mut found = false;
-    source.scan::<StoreError>(ADMINS.name(), &[], &[], Scan::Forward, &mut |_, _| {
-        found = true;
-        Ok(ControlFlow::Break(()))
+    source.scan::<StoreError>(ADMINS.name(), &[], &[], Scan::Forward, &mut |key, _| {
+        found = key != user.as_bytes();
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(found)
 }

@@ -97,6 +97,8 @@ pub struct AuthService {
     pub(super) tokens: Tokens,
     pub(super) lives: Lives,
     pub(super) attempts: Attempts,
+    /// Of second factors, counted by user.
+    pub(super) factor_attempts: Attempts,
     pub(super) clock: Arc<dyn Clock>,
     /// Verified tokens by their hash, for checking a signature costs more than the rest of a read.
     pub(super) verified: Cache<[u8; 32], Verified>,
@@ -156,6 +158,7 @@ impl AuthService {
             tokens,
             lives,
             attempts: Attempts::new(),
+            factor_attempts: Attempts::new(),
             clock,
             verified,
         }
@@ -245,8 +248,8 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::Forbidden`], [`AuthError::NotFound`].
     pub fn check_over(&self, caller: &Principal, user: &str) -> Result<Account, AuthError> {
-        if !caller.may("users", Action::Update) {
-            return Err(AuthError::Forbidden("it takes users:update"));
+        if !caller.may("users", Action::Update) || caller.id.as_str() == user && caller.impersonator().is_some() {
+            return Err(AuthError::Forbidden("it takes users:update, and is not for who acts as the user"));
         }
         let account = self.directory.by_id(user)?.ok_or_else(|| AuthError::NotFound(format!("user \"{user}\"")))?;
         if !caller.covers(&self.roles.of(&self.store.snapshot())?.together(&account.roles)) {

@@ -42,6 +42,9 @@ pub(super) struct SessionRow {
     /// Who acts as the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) impersonator: Option<RecordId>,
+    /// The session in which the impersonator began: this one ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) behind: Option<String>,
     /// SHA-256 of the present secret, base64.
     hash: String,
     /// The change of secrets before, as long as it may be asked for again.
@@ -116,13 +119,15 @@ pub(super) struct Opening {
     pub(super) address: Option<std::net::IpAddr>,
     pub(super) methods: Vec<String>,
     pub(super) impersonator: Option<RecordId>,
+    /// The session in which the impersonator began.
+    pub(super) behind: Option<String>,
 }
 
 impl SessionRow {
     /// A new session and its first token.
     pub(super) fn open(opening: Opening, now: Timestamp, expires_at: Timestamp) -> (Self, RefreshToken) {
         let token = RefreshToken::new();
-        let Opening { user, device, address, methods, impersonator } = opening;
+        let Opening { user, device, address, methods, impersonator, behind } = opening;
         let row = Self {
             id: token.session(),
             user,
@@ -133,6 +138,7 @@ impl SessionRow {
             address,
             methods,
             impersonator,
+            behind,
             hash: token.hash(),
             rotated: None,
         };
@@ -171,6 +177,7 @@ mod tests {
             address: None,
             methods: Vec::new(),
             impersonator: None,
+            behind: None,
         };
         SessionRow::open(opening, at(0), at(1000))
     }

@@ -55,6 +55,7 @@ impl AuthService {
             address: visit.who.address,
             methods: vec!["pwd".into()],
             impersonator: None,
+            behind: None,
         };
         let who = Who { actor: id.to_string(), ..visit.who };
         let life = self.lives.refresh_seconds;
@@ -101,6 +102,7 @@ impl AuthService {
             address: visit.who.address,
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             impersonator: None,
+            behind: None,
         };
         let who = Who { actor: account.id.to_string(), ..visit.who };
         let event = Event::new("session.created", &who, account.id.as_str(), self.clock.now());
@@ -136,6 +138,7 @@ impl AuthService {
             address: visit.who.address,
             methods: vec!["impersonation".into()],
             impersonator: Some(caller.id.clone()),
+            behind: caller.session().map(str::to_owned),
         };
         let event = Event::new("session.impersonated", &visit.who, account.id.as_str(), self.clock.now());
         self.open(account, opening, None, event, self.lives.access_seconds).await

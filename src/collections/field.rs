@@ -126,7 +126,9 @@ impl Format {
     }
 }
 
-fn is_email(text: &str) -> bool {
+/// Whether a text is an e-mail address that mail can be sent to: no name beside it, no comment.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
     let clean = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"@".contains(c);

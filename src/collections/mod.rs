@@ -24,7 +24,7 @@ mod view;
 
 pub use catalog::{Catalog, Catalogs, Collection, FieldRule, Index, Slot};
 pub use change::{read_head, rewrite};
-pub use field::{Check, Field, Format, Range};
+pub use field::{Check, Field, Format, Range, is_email};
 pub use layout::Slots;
 pub use model::{
     COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef,

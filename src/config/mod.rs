@@ -171,6 +171,8 @@ pub struct Auth {
     pub audience: String,
     /// Who may become a user by themselves: `open` for anyone with an address, `invite` for those who were invited, `closed` for nobody.
     pub registration: String,
+    /// The fields of a user's record that somebody who registers, or follows an invitation, fills in.
+    pub registration_fields: Vec<String>,
     /// Whether a mail with a link and a code may sign in.
     pub email_sign_in: bool,
     /// The least length of a password, in characters.
@@ -193,6 +195,7 @@ impl Default for Auth {
             issuer: "stead".into(),
             audience: "stead-api".into(),
             registration: "invite".into(),
+            registration_fields: vec!["name".into()],
             email_sign_in: true,
             password_length_min: 10,
             hashes_max: 0,
@@ -340,6 +343,9 @@ impl Config {
         check(self.auth.refresh_grace_seconds <= 60, "auth.refresh_grace_seconds", "must be from 0 to 60");
         let registration = matches!(self.auth.registration.as_str(), "open" | "invite" | "closed");
         check(registration, "auth.registration", "must be open, invite or closed");
+        let closed = ["id", "email", "roles", "disabled", "createdAt", "updatedAt", "version"];
+        let fields = self.auth.registration_fields.iter().all(|name| !closed.contains(&name.as_str()));
+        check(fields, "auth.registration_fields", "must not name fields that are not the user's to give");
         check(!self.auth.issuer.is_empty(), "auth.issuer", "must not be empty");
         check(!self.auth.audience.is_empty(), "auth.audience", "must not be empty");
         let url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");

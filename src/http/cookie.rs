@@ -22,8 +22,6 @@ pub struct Cookies {
 
 /// The cookie of the access token, where cookies are secure.
 pub(super) const ACCESS_COOKIE: &str = "__Host-stead-session";
-/// The path to which the browser sends the refresh token.
-const REFRESH_PATH: &str = "/api/v1/auth";
 
 /// What the two cookies are to hold, and for how many seconds.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +44,7 @@ impl Cookies {
     }
 
     fn refresh_name(&self) -> &'static str {
-        if self.secure { "__Secure-stead-refresh" } else { "stead-refresh" }
+        if self.secure { "__Host-stead-refresh" } else { "stead-refresh" }
     }
 
     /// The access token that a browser sent.
@@ -65,12 +63,12 @@ impl Cookies {
     #[must_use]
     pub fn set(&self, held: Held<'_>) -> Vec<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        let cookie = |name: &str, (value, seconds): (&str, u64), path: &str| {
-            let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly{secure}; SameSite=Strict");
+        let cookie = |name: &str, (value, seconds): (&str, u64)| {
+            let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Strict");
             HeaderValue::try_from(text).ok()
         };
-        let access = cookie(self.access_name(), held.access, "/");
-        let refresh = cookie(self.refresh_name(), held.refresh, REFRESH_PATH);
+        let access = cookie(self.access_name(), held.access);
+        let refresh = cookie(self.refresh_name(), held.refresh);
         access.into_iter().chain(refresh).collect()
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
+    Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
     message::{Mailbox, Message as Letter, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
@@ -27,6 +27,8 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// How long one exchange with the server for mail may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// After how long the outbox is looked at unasked.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long to wait when the store could not be read.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -97,10 +99,9 @@ impl Sender {
                     Some(PAUSE)
                 }
             };
-            match pause {
-                Some(pause) => drop(tokio::time::timeout(pause, self.wake.notified()).await),
-                None => self.wake.notified().await,
-            }
+            // Whoever wrote a mail may be gone before it could wake this.
+            let pause = pause.unwrap_or(IDLE).min(IDLE);
+            let _ = tokio::time::timeout(pause, self.wake.notified()).await;
         }
     }
 
@@ -135,10 +136,10 @@ impl Sender {
 
     fn letter(&self, mail: &Mail) -> Result<Letter, Fault> {
         let broken = |text: &str| Fault { is_final: true, text: text.to_owned() };
-        let to: Mailbox = mail.to.parse().map_err(|_| broken("the address is none that mail can be sent to"))?;
+        let to: Address = mail.to.parse().map_err(|_| broken("the address is none that mail can be sent to"))?;
         Letter::builder()
             .from(self.from.clone())
-            .to(to)
+            .to(Mailbox::new(None, to))
             .subject(mail.subject.clone())
             // No mail of ours wants the answer of a machine (RFC 3834).
             .header(AutoSubmitted)

@@ -196,7 +196,12 @@ pub(super) fn check_rights(
     if !caller.principal.may(system::USERS, action) {
         let gives = |slot: Slot| draft.value(slot).is_some_and(|value| Some(value) != before(slot));
         let gives_rights = system::RIGHTS.iter().filter_map(|name| field(name)).any(gives);
-        return if gives_rights { Err(RecordError::Forbidden(system::USERS.into())) } else { Ok(()) };
+        // Whoever has the address has the account: `/auth/change-email` asks for the password.
+        let moves = old.is_some() && field("email").is_some_and(gives);
+        if gives_rights || moves {
+            return Err(RecordError::Forbidden(system::USERS.into()));
+        }
+        return check_over(source, caller, collection, old);
     }
     check_over(source, caller, collection, old)?;
     let Some(roles) = field("roles") else { return Ok(()) };
@@ -218,7 +223,8 @@ pub(super) fn check_rights(
     if errors.is_empty() { Ok(()) } else { Err(RecordError::Invalid(errors)) }
 }
 
-/// Refuses who may change users, but not this one, for the user may do what they may not.
+/// Refuses who may change users, by a permission or a rule, but not this one, for the user may do what they may not. By a rule
+/// everyone may be opened their own record.
 pub(super) fn check_over(
     source: &impl Read,
     caller: &Caller,
@@ -226,6 +232,9 @@ pub(super) fn check_over(
     old: Option<&Slots<'_>>,
 ) -> Result<(), RecordError> {
     let Some(old) = old.filter(|_| collection.def.name == system::USERS) else { return Ok(()) };
+    if !caller.principal.may(system::USERS, Action::Update) && read_head(old).id == caller.principal.id.as_str() {
+        return Ok(());
+    }
     for name in names(collection.slot("roles").and_then(|slot| old.get(slot)))? {
         let role = roles::role(source, &name)?;
         if role.is_some_and(|role| !caller.principal.covers(&role.compiled())) {

@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     access::{Action, Principal},
-    collections::{
-        Slots,
-        catalog::{CompiledRules, FIRST_FIELD},
-    },
+    collections::{Slots, catalog::CompiledRules},
     expr::Expr,
 };
 
@@ -29,18 +26,6 @@ pub struct RuleSays {
 }
 
 impl RecordService {
-    /// The fields of a collection that rules of their own, or their being hidden, keep from who only fills in a form.
-    ///
-    /// # Errors
-    /// [`RecordError::NoCollection`].
-    pub fn closed_fields(&self, collection: &str) -> Result<Vec<String>, RecordError> {
-        let (_, catalog) = self.catalogs.current()?;
-        let collection = find(&catalog, collection)?;
-        let ruled = collection.rules.fields.iter().filter(|field| field.write.is_some()).map(|field| field.slot);
-        let hidden = (FIRST_FIELD..collection.slot_count()).filter(|slot| !collection.is_visible(*slot));
-        Ok(ruled.chain(hidden).map(|slot| collection.slot_name(slot).to_owned()).collect())
-    }
-
     /// What the rule of a collection says of an action of somebody's, on one of its records if one is named.
     ///
     /// # Errors

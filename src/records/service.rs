@@ -53,6 +53,15 @@ impl Caller {
         Self { principal: Principal::operator(), request_id: String::new(), address: None }
     }
 
+    /// Somebody with every right, who does something for whom the logs are to name.
+    #[must_use]
+    pub fn on_behalf(who: &Who) -> Self {
+        let operator = Principal::operator();
+        let id = crate::kernel::RecordId::parse(&who.actor).unwrap_or_else(|_| operator.id.clone());
+        let principal = Arc::new(Principal { id, ..Principal::clone(&operator) });
+        Self { principal, request_id: who.request_id.clone(), address: who.address }
+    }
+
     /// As logs tell it.
     #[must_use]
     pub fn who(&self) -> Who {

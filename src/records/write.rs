@@ -85,6 +85,11 @@ pub(super) fn apply_but_entries(
     if !errors.is_empty() {
         return Err(RecordError::Invalid(errors));
     }
+    if collection.def.name == system::USERS {
+        // An import goes on after a line that was refused, so what is refused must not have written anything.
+        let texts = (as_text(prepared.old.as_deref())?, as_text(prepared.new.as_deref())?);
+        auth::check_user_change(tx, context.who, id, texts)?;
+    }
     let previous = put_record(tx, &layout::record_key(collection.number(), id), prepared.new.as_deref())?;
     for change in &prepared.indexes {
         let unique = collection.indexes.get(change.position).is_none_or(|index| index.unique);

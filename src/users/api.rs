@@ -13,6 +13,7 @@ use super::{
     },
 };
 use crate::{
+    access::Who,
     auth::{AuthService, SessionReply, api::visit_of},
     http::{ApiError, JsonBody, NoContent, address_of, caller_of, request_id_of, who_of},
     records::Caller,
@@ -50,9 +51,10 @@ impl UsersApi {
     ///
     /// Whoever has the one-time token that the server printed at its first start may call this, once.
     #[oai(path = "/setup", method = "post", operation_id = "setUp")]
-    async fn set_up(&self, body: JsonBody<SetUpRequest>) -> Result<Made, ApiError> {
+    async fn set_up(&self, request: &Request, body: JsonBody<SetUpRequest>) -> Result<Made, ApiError> {
+        let who = Who { actor: "setup".into(), ..who_of(request) };
         let SetUpRequest { token, email, password } = body.0;
-        let id = self.users.set_up(&token, &email, password).await?;
+        let id = self.users.set_up(who, &token, &email, password).await?;
         Ok(Made::Created(Json(MadeResponse { id: id.to_string() })))
     }
 
@@ -66,7 +68,7 @@ impl UsersApi {
         if !caller.principal.may("users", crate::access::Action::Create) || !caller.principal.covers(&admins) {
             return Err(super::UserError::Forbidden.into());
         }
-        let id = self.users.create_admin(&body.0.email, body.0.password, None).await?;
+        let id = self.users.create_admin(who_of(request), &body.0.email, body.0.password, None).await?;
         Ok(Made::Created(Json(MadeResponse { id: id.to_string() })))
     }
 

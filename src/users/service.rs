@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::UserError;
 use crate::{
-    access::secret,
+    access::{Who, secret},
     audit::{self, Event},
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
@@ -69,6 +69,8 @@ impl UserService {
         let (snapshot, catalog) = self.catalogs.current()?;
         let none = catalog.by_name(USERS).map_or(Ok(true), |users| layout::is_empty(&snapshot, users.number()))?;
         if !none {
+            // A link from before is no way in any more.
+            self.store.write(auth::delete_setup).await?;
             return Ok(None);
         }
         let token = secret::secret_text();
@@ -81,12 +83,12 @@ impl UserService {
     ///
     /// # Errors
     /// [`AuthError::SetupClosed`] when the token is not the newest or was used.
-    pub async fn set_up(&self, token: &str, email: &str, password: String) -> Result<RecordId, UserError> {
+    pub async fn set_up(&self, who: Who, token: &str, email: &str, password: String) -> Result<RecordId, UserError> {
         let hash = secret::secret_hash(token);
         if auth::setup_hash(&self.store.snapshot())?.as_ref() != Some(&hash) {
             return Err(AuthError::SetupClosed.into());
         }
-        self.create_admin(email, password, Some(hash)).await
+        self.create_admin(who, email, password, Some(hash)).await
     }
 
     /// Makes an admin: the operator's right.
@@ -95,22 +97,24 @@ impl UserService {
     /// [`UserError`].
     pub async fn create_admin(
         &self,
+        who: Who,
         email: &str,
         password: String,
         setup: Option<String>,
     ) -> Result<RecordId, UserError> {
         let hash = self.passwords.accept(password, "/password", email).await?;
-        let caller = Caller::operator();
+        let caller = Caller::on_behalf(&who);
         let body = serde_json::json!({ "email": email.trim(), "roles": ["admin"] }).to_string();
         let now = self.clock.0.now();
         let with_credentials = Arc::new(move |tx: &mut crate::store::Tx<'_>, id: &str| {
             if let Some(expected) = &setup
-                && auth::setup_hash(tx)?.as_ref() != Some(expected)
+                && (auth::setup_hash(tx)?.as_ref() != Some(expected) || auth::has_admin_but(tx, id)?)
             {
                 return Err(RecordError::Forbidden("set-up".into()));
             }
             auth::delete_setup(tx)?;
-            Ok(auth::put_password(tx, id, hash.clone(), now, None)?)
+            auth::put_password(tx, id, hash.clone(), now, None)?;
+            Ok(audit::record(tx, Event::new("password.set", &who, id, now))?)
         });
         let shown = self.records.create_with(&caller, USERS, body.as_bytes(), Some(with_credentials)).await?;
         RecordId::parse(&shown.id).map_err(|invalid| StoreError::corrupt(invalid).into())

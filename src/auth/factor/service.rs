@@ -142,6 +142,7 @@ impl AuthService {
                 Ok(audit::record(tx, Event::new("factor.reset", &who, id, now))?)
             })
             .await?;
+        self.factor_attempts.succeeded(user);
         self.mail.wake();
         Ok(())
     }
@@ -170,11 +171,11 @@ impl AuthService {
 
     /// Codes are few, so attempts wait as those of passwords do, counted by themselves.
     fn begin_factor(&self, caller: &Principal) -> Result<(), AuthError> {
-        self.attempts.begin(&format!("factor/{}", caller.id), self.clock.now()).map(drop)
+        self.factor_attempts.begin(caller.id.as_str(), self.clock.now()).map(drop)
     }
 
     fn factor_succeeded(&self, caller: &Principal) {
-        self.attempts.succeeded(&format!("factor/{}", caller.id));
+        self.factor_attempts.succeeded(caller.id.as_str());
     }
 }
 

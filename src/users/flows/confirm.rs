@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    Flows, Registration, SignInProof, letter,
+    Flows, Registration, SignInProof,
     model::{Purpose, TRIES_MAX, Ticket},
     repo,
 };
@@ -13,7 +13,7 @@ use crate::{
     access::{Kind, Permissions, Principal, Who, secret::secret_hash},
     audit::{self, Event},
     auth::{self, Account, AuthError, SignedIn, Visit},
-    collections::system::{RIGHTS, USERS},
+    collections::system::USERS,
     kernel::{FieldError, RecordId},
     mail,
     records::{Caller, RecordError},
@@ -100,10 +100,7 @@ impl Flows {
 
     /// Refuses fields that are not the user's to give.
     fn check_profile(&self, profile: &BTreeMap<String, Value>) -> Result<(), UserError> {
-        let closed = self.parts.records.closed_fields(USERS)?;
-        let not_theirs = |name: &&String| {
-            RIGHTS.contains(&name.as_str()) || ["id", "email"].contains(&name.as_str()) || closed.contains(*name)
-        };
+        let not_theirs = |name: &&String| !self.parts.policy.registration_fields.contains(*name);
         let detail = "you may not give this field here";
         let fault = |name: &String| FieldError::new(format!("/profile/{name}"), "forbidden", detail);
         let errors: Vec<_> = profile.keys().filter(not_theirs).map(fault).collect();
@@ -113,14 +110,15 @@ impl Flows {
     /// Takes a ticket, and does something with the user in the same transaction.
     async fn take(
         &self,
-        hash: String,
-        more: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+        (hash, ticket): (String, Ticket),
+        more: impl FnOnce(&mut Tx<'_>, &Ticket) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), UserError> {
         let taken = self.parts.store.write::<_, AuthError, _>(move |tx| {
-            if !repo::take(tx, &hash)? {
+            let stamp = ticket.user.as_deref().map_or(Ok(String::new()), |user| auth::password_stamp(tx, user))?;
+            if !repo::take(tx, &hash)? || stamp != ticket.stamp {
                 return Err(STALE);
             }
-            Ok(more(tx)?)
+            Ok(more(tx, &ticket)?)
         });
         Ok(taken.await?)
     }
@@ -136,7 +134,7 @@ impl Flows {
             return Err(STALE.into());
         }
         let now = self.parts.clock.now();
-        self.take(hash, move |tx| {
+        self.take((hash, ticket), move |tx, ticket| {
             auth::put_verified(tx, account.id.as_str(), &ticket.email)?;
             audit::record(tx, Event::new("email.verified", &who, account.id.as_str(), now))
         })
@@ -150,18 +148,12 @@ impl Flows {
     pub async fn email_changed(&self, token: &str, who: Who) -> Result<(), UserError> {
         let (hash, ticket) = self.ticket_of(token, &[Purpose::ChangeEmail])?;
         let account = self.account_of(&ticket)?;
-        self.take(hash, |_| Ok(())).await?;
+        self.take((hash, ticket.clone()), |_, _| Ok(())).await?;
         let id = account.id.as_str();
         let body = serde_json::json!({"email": ticket.email}).to_string();
         self.parts.records.update(&by(id, &who), USERS, id, body.into_bytes(), false, None).await?;
-        let now = self.parts.clock.now();
-        self.parts
-            .store
-            .write::<_, StoreError, _>(move |tx| {
-                auth::put_verified(tx, account.id.as_str(), &ticket.email)?;
-                mail::enqueue(tx, letter::email_changed(&account.email, &ticket.email), now)
-            })
-            .await?;
+        let verified = move |tx: &mut Tx<'_>| auth::put_verified(tx, account.id.as_str(), &ticket.email);
+        self.parts.store.write(verified).await?;
         self.parts.mail.wake();
         Ok(())
     }
@@ -178,7 +170,7 @@ impl Flows {
         }
         let stored = self.parts.passwords.accept(password, "/password", &account.email).await?;
         let (now, email) = (self.parts.clock.now(), ticket.email.clone());
-        self.take(hash, move |tx| {
+        self.take((hash, ticket), move |tx, ticket| {
             let id = account.id.as_str();
             auth::put_password(tx, id, stored, now, None)?;
             auth::put_verified(tx, id, &ticket.email)?;
@@ -208,7 +200,7 @@ impl Flows {
             return Err(STALE.into());
         }
         let id = account.id.clone();
-        self.take(hash, move |tx| auth::put_verified(tx, id.as_str(), &ticket.email)).await?;
+        self.take((hash, ticket), move |tx, ticket| auth::put_verified(tx, id.as_str(), &ticket.email)).await?;
         Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
     }
 

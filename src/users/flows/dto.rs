@@ -54,7 +54,7 @@ pub(super) struct RegistrationRequest {
     /// The password to sign in with.
     #[oai(validator(max_length = 1024))]
     pub(super) password: String,
-    /// Further fields of the user's record, but for those that only others may give.
+    /// Further fields of the user's record: those that `auth.registration_fields` names.
     #[serde(default)]
     pub(super) profile: Option<BTreeMap<String, serde_json::Value>>,
     /// For browsers: keep the tokens in cookies that no script can read, and out of the answer.

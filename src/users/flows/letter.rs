@@ -57,15 +57,3 @@ pub(super) fn known_already(email: &str) -> Message {
                 .into(),
     }
 }
-
-/// To the address that an account had before.
-pub(super) fn email_changed(email: &str, new: &str) -> Message {
-    Message {
-        to: email.to_owned(),
-        kind: "email.changed",
-        subject: "Your e-mail address was changed".into(),
-        text: format!(
-            "The address of your account is {new} from now on. If this was not you, tell those who run the server at once.\n"
-        ),
-    }
-}

@@ -83,6 +83,8 @@ pub(super) struct Ticket {
     pub(super) roles: Vec<String>,
     /// Who asked for it.
     pub(super) by: String,
+    /// What tells the user's password from later ones: with a new one, tickets from before are worthless.
+    pub(super) stamp: String,
     /// The hash of reference and code together.
     pub(super) code: Option<String>,
     /// How often the code was guessed.

@@ -21,6 +21,7 @@ use crate::{
         secret::{secret_hash, secret_text},
     },
     auth::{AuthError, AuthService, Directory, Passwords, own_session},
+    collections::is_email,
     config,
     kernel::{Clock, FieldError},
     mail::MailService,
@@ -89,8 +90,8 @@ impl Flows {
         if self.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
             return Err(StoreError::Busy.into());
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.parts.store.write::<_, StoreError, _>(move |tx| repo::put_request(tx, &request)).await?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.wake.notify_one();
         Ok(())
     }
@@ -214,9 +215,7 @@ fn plain(purpose: Purpose, email: String, who: Who) -> Request {
 /// An address in lower case.
 fn address(text: &str, member: &str) -> Result<String, AuthError> {
     let text = text.trim().to_lowercase();
-    let (name, domain) = text.split_once('@').unwrap_or_default();
-    let fits = !name.is_empty() && !domain.is_empty() && !domain.contains('@') && text.len() <= EMAIL_BYTES_MAX;
-    if fits && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if text.len() <= EMAIL_BYTES_MAX && is_email(&text) {
         return Ok(text);
     }
     Err(AuthError::Invalid(vec![FieldError::at(

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access::secret::{random, secret_hash, secret_text},
     audit::{self, Event},
-    auth::Account,
+    auth::{Account, password_stamp},
     mail::{self, Message},
     store::{StoreError, Tx},
     telemetry,
@@ -25,6 +25,8 @@ use crate::{
 const TURN_MAX: usize = 100;
 /// The most mails that an address gets in an hour.
 const MAILS_MAX: u32 = 10;
+/// After how long requests are looked for unasked.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long to wait when the store could not be read.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -44,7 +46,8 @@ impl Flows {
         loop {
             match self.turn().await {
                 Ok(true) => {}
-                Ok(false) => self.wake.notified().await,
+                // Whoever wrote a request may be gone before it could wake this.
+                Ok(false) => drop(tokio::time::timeout(IDLE, self.wake.notified()).await),
                 Err(error) => {
                     tracing::warn!(%error, "requests of users that wait for a mail were not carried out");
                     tokio::time::sleep(PAUSE).await;
@@ -71,7 +74,10 @@ impl Flows {
 
     fn outcome(&self, request: &Request) -> Result<Outcome, StoreError> {
         let email = request.email.as_str();
-        let count = self.mails.get(email).unwrap_or(0);
+        // What guests ask for does not use up the mails of who is signed in, or of who is invited.
+        let by = if request.who.actor.is_empty() { "guest" } else { "user" };
+        let counted = format!("{by}/{email}");
+        let count = self.mails.get(&counted).unwrap_or(0);
         if count >= MAILS_MAX {
             tracing::info!(
                 user = telemetry::user_tag(email),
@@ -79,7 +85,7 @@ impl Flows {
             );
             return Ok(Outcome::Nothing);
         }
-        self.mails.insert(email.to_owned(), count + 1);
+        self.mails.insert(counted, count + 1);
         let known = self.parts.directory.by_email(email)?;
         let good = |account: &Account| !account.disabled;
         let asker = match &request.user {
@@ -88,25 +94,30 @@ impl Flows {
         };
         Ok(match request.purpose {
             Purpose::Register | Purpose::Invite if known.is_some() => Outcome::Mail(letter::known_already(email)),
-            Purpose::Register | Purpose::Invite => self.ticket(request, None),
+            Purpose::Register | Purpose::Invite => self.ticket(request, None)?,
             Purpose::ChangeEmail if known.is_some() => Outcome::Mail(letter::known_already(email)),
-            Purpose::ChangeEmail => asker.map_or(Outcome::Nothing, |account| self.ticket(request, Some(account))),
+            Purpose::ChangeEmail => {
+                asker.map_or(Ok(Outcome::Nothing), |account| self.ticket(request, Some(account)))?
+            }
             Purpose::Verify => {
                 let same = asker.filter(|account| account.email == email);
-                same.map_or(Outcome::Nothing, |account| self.ticket(request, Some(account)))
+                same.map_or(Ok(Outcome::Nothing), |account| self.ticket(request, Some(account)))?
             }
             Purpose::Reset | Purpose::SignIn => {
-                known.filter(good).map_or(Outcome::Nothing, |account| self.ticket(request, Some(account)))
+                known.filter(good).map_or(Ok(Outcome::Nothing), |account| self.ticket(request, Some(account)))?
             }
         })
     }
 
-    fn ticket(&self, request: &Request, account: Option<Account>) -> Outcome {
+    fn ticket(&self, request: &Request, account: Option<Account>) -> Result<Outcome, StoreError> {
         let token = secret_text();
         let code = request.reference.as_ref().map(|reference| (reference, code()));
         let life = SignedDuration::from_mins(request.purpose.minutes());
         let now = self.parts.clock.now();
+        let snapshot = self.parts.store.snapshot();
+        let stamp = account.as_ref().map_or(Ok(String::new()), |user| password_stamp(&snapshot, user.id.as_str()))?;
         let ticket = Ticket {
+            stamp,
             purpose: request.purpose,
             email: request.email.clone(),
             user: account.map(|account| account.id.to_string()),
@@ -119,7 +130,7 @@ impl Flows {
         let link = format!("{}#{}={token}", self.parts.link_url, request.purpose.name());
         let message = letter::ticket(&ticket, &link, code.as_ref().map(|(_, code)| code.as_str()));
         let subject = ticket.subject(request.reference.as_deref());
-        Outcome::Ticket { hash: secret_hash(&token), subject, ticket: Box::new(ticket), message }
+        Ok(Outcome::Ticket { hash: secret_hash(&token), subject, ticket: Box::new(ticket), message })
     }
 }
 
