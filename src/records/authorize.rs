@@ -201,9 +201,9 @@ pub(super) fn check_rights(
         if gives_rights || moves {
             return Err(RecordError::Forbidden(system::USERS.into()));
         }
-        return check_over(source, caller, collection, old);
+        return check_over(source, caller, collection, old, action);
     }
-    check_over(source, caller, collection, old)?;
+    check_over(source, caller, collection, old, action)?;
     let Some(roles) = field("roles") else { return Ok(()) };
     let (held, given) = (names(old.and_then(|old| old.get(roles)))?, names(draft.value(roles).or(before(roles)))?);
     let mut errors = Vec::new();
@@ -230,9 +230,10 @@ pub(super) fn check_over(
     caller: &Caller,
     collection: &Collection,
     old: Option<&Slots<'_>>,
+    action: Action,
 ) -> Result<(), RecordError> {
     let Some(old) = old.filter(|_| collection.def.name == system::USERS) else { return Ok(()) };
-    if !caller.principal.may(system::USERS, Action::Update) && read_head(old).id == caller.principal.id.as_str() {
+    if !caller.principal.may(system::USERS, action) && read_head(old).id == caller.principal.id.as_str() {
         return Ok(());
     }
     for name in names(collection.slot("roles").and_then(|slot| old.get(slot)))? {

@@ -157,9 +157,7 @@ pub(super) fn remove(
         let related = Reach::new(tx, context.catalog);
         let view = View { old: Some(&slots), ..View::of(collection, &slots, &related, context.now) };
         check_write(caller, Action::Delete, |rules| &rules.delete, view, id)?;
-        if caller.principal.may(&collection.def.name, Action::Delete) {
-            check_over(tx, caller, collection, Some(&slots))?;
-        }
+        check_over(tx, caller, collection, Some(&slots), Action::Delete)?;
         check_version(&slots, expected)?;
     }
     write::delete(tx, context, collection, id).map(|_| ())

@@ -205,11 +205,24 @@ async fn an_address_is_verified_and_changed_by_mail() {
         .post(&format!("{AUTH}/reset-password"), json!({"token": link, "password": NEW_PASSWORD}))
         .await
         .problem(401, "invalid_token");
+    // A new password makes links from before worthless.
+    let password = format!("/api/v1/users/{}/password", ann.id);
+    app.clock.advance_seconds(1);
+    app.operator().put(&password, json!({"password": NEW_PASSWORD})).await.expect(204);
+    confirm(&link).await.problem(401, "invalid_token");
+    app.operator().put(&password, json!({"password": PASSWORD})).await.expect(204);
+    let session = sign_in(&app, "ann@example.com", PASSWORD).await.ok(200);
+    let ann = client(&app, &session);
+    let change = async |new: &str, password: &str| {
+        ann.post(&format!("{AUTH}/change-email"), json!({"newEmail": new, "currentPassword": password})).await
+    };
+    change("new@example.com", PASSWORD).await.expect(202);
+    let link = token(&text(&app, "new@example.com", 2, "email.change").await, "change-email");
     confirm(&link).await.expect(204);
     confirm(&link).await.problem(401, "invalid_token");
     let me = ann.get(ME).await.ok(200);
     assert_eq!((&me["email"], &me["verified"]), (&json!("new@example.com"), &json!(true)));
-    text(&app, "ann@example.com", 2, "email.changed").await;
+    text(&app, "ann@example.com", 4, "email.changed").await;
     // An address of somebody else is not told to be one; its owner is.
     app.user("bob", &["user"]).await;
     change("bob@example.com", PASSWORD).await.expect(202);

@@ -72,6 +72,16 @@ async fn the_last_admin_stays() {
         admin.patch(&own, change).await.problem(409, "conflict");
     }
     admin.delete(&own).await.problem(409, "conflict");
+    // An import refuses line by line; a line that is refused has written nothing.
+    for line in [
+        json!({"id": admin.id, "email": "admin@example.com", "roles": ["user"]}),
+        json!({"id": "operator", "email": "o@p.qr"}),
+    ] {
+        let import = admin.post("/api/v1/collections/users/import?mode=upsert", line).await.ok(200);
+        assert_eq!(import["rejected"].as_array().map_or(0, Vec::len), 1, "{import}");
+    }
+    assert_eq!(admin.get(&own).await.ok(200)["roles"], json!(["admin"]));
+    admin.get(&format!("{USERS}/operator")).await.problem(404, "not_found");
     let second = app.user("second", &["admin"]).await;
     admin.patch(&own, json!({"roles": ["user"]})).await.expect(200);
     second.delete(&format!("{USERS}/{}", second.id)).await.problem(409, "conflict");

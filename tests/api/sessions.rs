@@ -204,6 +204,27 @@ async fn who_acts_for_another_is_told_and_confined() {
     acting.put("/api/v1/auth/password", change).await.problem(403, "forbidden");
     let events = app.operator().get("/api/v1/audit?kind=session.impersonated").await.ok(200);
     assert_eq!((&events["items"][0]["actor"], &events["items"][0]["subject"]), (&json!(admin.id), &json!(ann.id)));
+    // It follows the right to act, what the user may do, and the session behind it.
+    app.operator()
+        .post("/api/v1/roles", json!({"name": "actor", "permissions": ["users:impersonate"]}))
+        .await
+        .expect(201);
+    let actor = app.user("actor", &["actor"]).await;
+    let begin = async |who: &Client| client(&app, &who.send("POST", &path, "").await.ok(200));
+    let roles = async |id: &str, roles: Value| {
+        app.operator().patch(&format!("{USERS}/{id}"), json!({"roles": roles})).await.expect(200);
+    };
+    let held = begin(&actor).await;
+    held.get(ME).await.expect(200);
+    roles(&actor.id, json!(["user"])).await;
+    held.get(ME).await.problem(401, "unauthenticated");
+    roles(&actor.id, json!(["actor"])).await;
+    roles(&ann.id, json!(["viewer"])).await;
+    held.get(ME).await.problem(401, "unauthenticated");
+    roles(&ann.id, json!(["user"])).await;
+    held.get(ME).await.expect(200);
+    actor.send("POST", "/api/v1/auth/logout", "").await.expect(204);
+    held.get(ME).await.problem(401, "unauthenticated");
     app.operator().patch(&format!("{USERS}/{}", admin.id), json!({"disabled": true})).await.expect(200);
     acting.get(ME).await.problem(401, "unauthenticated");
     app.operator().patch(&format!("{USERS}/{}", admin.id), json!({"disabled": false})).await.expect(200);

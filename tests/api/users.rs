@@ -88,7 +88,7 @@ async fn a_rule_opens_a_profile_but_no_rights() {
     let app = TestApp::start().await;
     let own = "id = @auth.id";
     let rules = json!({"list": own, "read": own, "update": own, "delete": own, "create": "true"});
-    app.operator().patch("/api/v1/collections/users", json!({"rules": rules})).await.expect(200);
+    app.operator().patch("/api/v1/collections/users", json!({"rules": rules.clone()})).await.expect(200);
     let ann = app.user("ann", &["viewer"]).await;
     let path = format!("{USERS}/{}", ann.id);
     assert_eq!(ann.patch(&path, json!({"name": "Ann", "roles": ["viewer"]})).await.ok(200)["name"], "Ann");
@@ -96,6 +96,16 @@ async fn a_rule_opens_a_profile_but_no_rights() {
         ann.patch(&path, body).await.problem(403, "forbidden");
     }
     ann.put(&path, json!({"email": "ann@example.com"})).await.problem(403, "forbidden");
+    // Whoever has the address has the account, so a rule does not open it; nor anybody who may do more.
+    ann.patch(&path, json!({"email": "other@example.com"})).await.problem(403, "forbidden");
+    let admin = app.admin().await;
+    let open = json!({"rules": {"list": "true", "read": "true", "update": "true", "delete": "true"}});
+    app.operator().patch("/api/v1/collections/users", open).await.expect(200);
+    let over = format!("{USERS}/{}", admin.id);
+    ann.patch(&over, json!({"email": "mine@example.com"})).await.problem(403, "forbidden");
+    ann.patch(&over, json!({"name": "x"})).await.problem(403, "forbidden");
+    ann.delete(&over).await.problem(403, "forbidden");
+    app.operator().patch("/api/v1/collections/users", json!({"rules": rules})).await.expect(200);
     ann.post(USERS, json!({"email": "new@example.com", "roles": ["admin"]})).await.problem(403, "forbidden");
     ann.post(USERS, json!({"email": "off@example.com", "disabled": true})).await.problem(403, "forbidden");
     let lines = [
