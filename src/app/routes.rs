@@ -85,7 +85,8 @@ impl Parts<'_> {
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.services.auth) as Arc<dyn crate::http::Authenticate>;
-        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF);
+        let gated =
+            Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF, records::api::takes_stream);
         let open = docs::mount(health::mount(Route::new(), &self.services.health));
         let open = auth::api::mount(open, &self.services.auth);
         Ok((pages::mount(openapi::mount(open, &document)).nest(BASE, gated), document))

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use poem::{Endpoint, Request, Response, http::header};
+use poem::{
+    Endpoint, Request, Response,
+    http::{Method, header},
+};
 
 use super::{ApiError, Cookies, RateLimiter, address_of};
 use crate::{access::Principal, kernel::Code};
@@ -27,6 +30,34 @@ pub trait Authenticate: Send + Sync + 'static {
     fn authenticate(&self, token: &str, address: Option<IpAddr>) -> Result<Option<Session>, ApiError>;
 }
 
+/// The credentials of a request whose body may take any time: what they open is asked again while it comes.
+#[derive(Clone)]
+pub struct Renewal {
+    authenticate: Arc<dyn Authenticate>,
+    token: Arc<str>,
+    address: Option<IpAddr>,
+}
+
+impl std::fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Renewal")
+    }
+}
+
+impl Renewal {
+    /// The caller as of now; `None` when the credentials have ended, or open nothing before a second factor is proven.
+    ///
+    /// # Errors
+    /// [`ApiError`] when it cannot be known for now.
+    pub fn caller(&self) -> Result<Option<Arc<Principal>>, ApiError> {
+        let session = self.authenticate.authenticate(&self.token, self.address)?;
+        Ok(session.filter(|session| !session.half).map(|session| session.principal))
+    }
+}
+
+/// Which requests have a body that may take any time, by method and path.
+pub type Streams = fn(&Method, &str) -> bool;
+
 /// Lets only callers with valid credentials pass, but for the public paths; and who has not proven a second factor to the paths of
 /// `half` only.
 pub struct Gate<E> {
@@ -36,6 +67,7 @@ pub struct Gate<E> {
     limiter: Option<Arc<RateLimiter<String>>>,
     public: &'static [&'static str],
     half: &'static [&'static str],
+    streams: Streams,
 }
 
 impl<E> std::fmt::Debug for Gate<E> {
@@ -55,14 +87,29 @@ impl<E> Gate<E> {
         limiter: Option<Arc<RateLimiter<String>>>,
         public: &'static [&'static str],
         half: &'static [&'static str],
+        streams: Streams,
     ) -> Self {
-        Self { inner, authenticate, cookies, limiter, public, half }
+        Self { inner, authenticate, cookies, limiter, public, half, streams }
     }
 
-    fn session(&self, request: &Request) -> Result<Session, ApiError> {
+    fn session(&self, request: &mut Request) -> Result<Session, ApiError> {
         if let Some(session) = request.data::<Session>() {
             return Ok(session.clone());
         }
+        let (token, address) = (self.token(request)?, address_of(request));
+        let session = self.authenticate.authenticate(token, address)?;
+        let session = session.ok_or_else(|| {
+            ApiError::new(Code::Unauthenticated, "the access token or key is not valid (any more); sign in again")
+        })?;
+        if (self.streams)(request.method(), request.original_uri().path()) {
+            let renewal = Renewal { authenticate: Arc::clone(&self.authenticate), token: token.into(), address };
+            request.set_data(renewal);
+        }
+        Ok(session)
+    }
+
+    /// The access token or key of a request.
+    fn token<'r>(&self, request: &'r Request) -> Result<&'r str, ApiError> {
         let token = match (bearer(request), self.cookies.access(request)) {
             (Some(token), _) => token,
             // A header that is something else is no reason to take a cookie instead.
@@ -75,10 +122,7 @@ impl<E> Gate<E> {
                 return Err(ApiError::new(Code::Unauthenticated, detail));
             }
         };
-        let session = self.authenticate.authenticate(token, address_of(request))?;
-        session.ok_or_else(|| {
-            ApiError::new(Code::Unauthenticated, "the access token or key is not valid (any more); sign in again")
-        })
+        Ok(token)
     }
 }
 
@@ -95,7 +139,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
         if self.public.contains(&request.original_uri().path()) {
             return self.inner.call(request).await;
         }
-        let session = self.session(&request)?;
+        let session = self.session(&mut request)?;
         if session.half && !self.half.contains(&request.original_uri().path()) {
             return Err(half(&session));
         }

@@ -16,7 +16,7 @@ pub use body::{
     stream_response,
 };
 pub use cookie::{Cookies, Held};
-pub use gate::{Authenticate, Gate, Session};
+pub use gate::{Authenticate, Gate, Renewal, Session, Streams};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};
 pub use problem::ApiError;
 pub use rate::{RateLimiter, Verdict};

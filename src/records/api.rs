@@ -14,7 +14,8 @@ pub use super::transfer::api::takes_stream;
 use super::{Bulk, Caller, Idempotency, KEY_MAX, RecordService, Shown, takeover::TakeoverMode, transfer};
 use crate::{
     http::{
-        ApiError, address_of, at, caller_of, json_response, query_parameters, read_body, read_bytes, request_id_of,
+        ApiError, Renewal, address_of, at, caller_of, json_response, query_parameters, read_body, read_bytes,
+        request_id_of,
     },
     kernel::{Code, FieldError},
 };
@@ -83,7 +84,8 @@ where
 impl Call {
     pub(super) fn caller(&self) -> Result<Caller, ApiError> {
         let (request_id, address) = (request_id_of(&self.request), address_of(&self.request));
-        Ok(Caller { principal: caller_of(&self.request)?, request_id, address })
+        let renewal = self.request.data::<Renewal>().cloned();
+        Ok(Caller { principal: caller_of(&self.request)?, request_id, address, renewal })
     }
 
     fn parameter(&self, name: &str) -> Result<String, ApiError> {

@@ -35,6 +35,9 @@ pub enum RecordError {
     /// The caller may not do this.
     #[error("your roles and the rules of {0} do not allow this")]
     Forbidden(String),
+    /// The credentials have ended while the body of the request came.
+    #[error("the access token or key is not valid any more; what was taken in before stays")]
+    SignedOut,
     /// The state of the server forbids it now.
     #[error("{0}")]
     Conflict(String),
@@ -98,6 +101,7 @@ impl DomainError for RecordError {
         match self {
             Self::NoCollection(_) | Self::NotFound { .. } | Self::Aggregate(_) => Code::NotFound,
             Self::ReadOnly { .. } => Code::MethodNotAllowed,
+            Self::SignedOut => Code::Unauthenticated,
             Self::Forbidden(_) | Self::FieldsForbidden(_) => Code::Forbidden,
             Self::Invalid(_) | Self::TooLarge(_) => Code::ValidationFailed,
             Self::Batch { code, .. } => *code,

@@ -39,7 +39,8 @@ impl RecordService {
     ) -> Result<RuleSays, RecordError> {
         let (snapshot, catalog) = self.catalogs.current()?;
         let collection = find(&catalog, collection)?;
-        let caller = Caller { principal: Arc::clone(principal), request_id: String::new(), address: None };
+        let caller =
+            Caller { principal: Arc::clone(principal), request_id: String::new(), address: None, renewal: None };
         let rules = &collection.def.rules;
         let text = match action {
             Action::List => rules.list.clone(),

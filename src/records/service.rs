@@ -28,6 +28,7 @@ use crate::{
     access::{Action, Principal, Who},
     collections::{Catalog, Catalogs, Collection, CollectionService, Slots, catalog::VERSION, system::COLLECTIONS},
     expr::Expr,
+    http::Renewal,
     kernel::{Clock, IdSource},
     store::{Store, Tx},
 };
@@ -44,13 +45,15 @@ pub struct Caller {
     pub request_id: String,
     /// The address of the client, when it came over the network.
     pub address: Option<IpAddr>,
+    /// How to ask again who calls, while a body comes that may take any time.
+    pub renewal: Option<Renewal>,
 }
 
 impl Caller {
     /// The operator of the machine, outside of any request.
     #[must_use]
     pub fn operator() -> Self {
-        Self { principal: Principal::operator(), request_id: String::new(), address: None }
+        Self { principal: Principal::operator(), request_id: String::new(), address: None, renewal: None }
     }
 
     /// Somebody with every right, who does something for whom the logs are to name.
@@ -59,7 +62,17 @@ impl Caller {
         let operator = Principal::operator();
         let id = crate::kernel::RecordId::parse(&who.actor).unwrap_or_else(|_| operator.id.clone());
         let principal = Arc::new(Principal { id, ..Principal::clone(&operator) });
-        Self { principal, request_id: who.request_id.clone(), address: who.address }
+        Self { principal, request_id: who.request_id.clone(), address: who.address, renewal: None }
+    }
+
+    /// The caller as of now.
+    ///
+    /// # Errors
+    /// [`RecordError::SignedOut`] when the credentials have ended meanwhile.
+    pub(super) fn renewed(&self) -> Result<Self, RecordError> {
+        let Some(renewal) = &self.renewal else { return Ok(self.clone()) };
+        let principal = renewal.caller().ok().flatten().ok_or(RecordError::SignedOut)?;
+        Ok(Self { principal, ..self.clone() })
     }
 
     /// As logs tell it.

@@ -171,5 +171,5 @@ impl UsersApi {
 
 fn caller(request: &Request) -> Result<Caller, ApiError> {
     let (request_id, address) = (request_id_of(request), address_of(request));
-    Ok(Caller { principal: caller_of(request)?, request_id, address })
+    Ok(Caller { principal: caller_of(request)?, request_id, address, renewal: None })
 }

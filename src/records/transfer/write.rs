@@ -126,7 +126,8 @@ impl RecordService {
     }
 
     async fn try_chunk(&self, target: &Target<'_>, pieces: &[Piece]) -> Result<Written, RecordError> {
-        let Target { caller, options, .. } = *target;
+        let Target { options, .. } = *target;
+        let caller = &target.caller.renewed()?;
         let (snapshot, catalog) = self.catalogs.current()?;
         let collection = Arc::clone(find_written(&catalog, target.collection)?);
         let now = self.clock.now();

@@ -33,7 +33,7 @@ fn by(name: &str, who: &Who) -> Caller {
             Arc::new(Principal { id, email, verified: false, roles, permissions, kind: Kind::Operator })
         },
     );
-    Caller { principal, request_id: who.request_id.clone(), address: who.address }
+    Caller { principal, request_id: who.request_id.clone(), address: who.address, renewal: None }
 }
 
 impl Flows {

@@ -178,6 +178,24 @@ async fn progress_is_told_while_the_body_comes() {
     client.send("POST", "/api/v1/collections/nothing/import?progress=true", "{}").await.problem(404, "not_found");
 }
 
+/// However long it is fed, an import does no more than its caller may at the time.
+#[tokio::test]
+async fn an_import_ends_with_the_credentials_of_its_caller() {
+    let (app, _) = with_items().await;
+    let admin = app.user("max", &["manager"]).await;
+    let path = format!("{IMPORT}?progress=true");
+    let mut sending = Sending::begin(&app, &admin, &path, "application/x-ndjson").await;
+    sending.send(&"{\"title\":\"t\"}\n".repeat(2000)).await;
+    sending.until("\"processed\":2000").await;
+    let user = format!("/api/v1/collections/users/records/{}", admin.id);
+    app.operator().patch(&user, json!({"disabled": true})).await.expect(200);
+    sending.send("{\"title\":\"late\"}\n").await;
+    sending.0.write_all(b"0\r\n\r\n").await.unwrap();
+    let end = json_in(&sending.until("\"complete\"").await);
+    assert_eq!((&end["complete"], &end["error"]["code"]), (&json!(false), &json!("unauthenticated")), "{end}");
+    assert_eq!(total(&app).await, 2000, "nothing more was taken in");
+}
+
 #[tokio::test]
 async fn all_rejected_records_are_counted_and_so_many_are_listed() {
     let (_app, client) = with_items().await;
