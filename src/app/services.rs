@@ -79,6 +79,7 @@ impl Services {
             Arc::clone(&records),
             Arc::clone(&auth),
             passwords.clone(),
+            mail.clone(),
             Arc::clone(&clock),
         ));
         let flows = Arc::new(Flows::new(FlowParts {

@@ -49,18 +49,7 @@ impl AuthService {
         };
         self.attempts.succeeded(&email);
         let id = account.id.clone();
-        let opening = Opening {
-            user: id.to_string(),
-            device: visit.device,
-            address: visit.who.address,
-            methods: vec!["pwd".into()],
-            impersonator: None,
-            behind: None,
-        };
-        let who = Who { actor: id.to_string(), ..visit.who };
-        let life = self.lives.refresh_seconds;
-        let event = Event::new("session.created", &who, id.as_str(), self.clock.now());
-        let signed_in = self.open(account, opening, Some(proven.clone()), event, life).await?;
+        let signed_in = self.open_own(account, &["pwd"], Some(proven.clone()), visit).await?;
         if let Some(password) = foreign {
             self.upgrade(&id, proven, password).await;
         }
@@ -96,6 +85,17 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn sign_in_as(&self, account: Account, methods: &[&str], visit: Visit) -> Result<SignedIn, AuthError> {
+        self.open_own(account, methods, None, visit).await
+    }
+
+    /// Opens a session of a user in person; see [`Self::open`] for `proven`.
+    async fn open_own(
+        &self,
+        account: Account,
+        methods: &[&str],
+        proven: Option<String>,
+        visit: Visit,
+    ) -> Result<SignedIn, AuthError> {
         let opening = Opening {
             user: account.id.to_string(),
             device: visit.device,
@@ -106,12 +106,7 @@ impl AuthService {
         };
         let who = Who { actor: account.id.to_string(), ..visit.who };
         let event = Event::new("session.created", &who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, None, event, self.lives.refresh_seconds).await
-    }
-
-    /// Tells the sender that a mail about credentials waits.
-    pub fn wake_mail(&self) {
-        self.mail.wake();
+        self.open(account, opening, proven, event, self.lives.refresh_seconds).await
     }
 
     /// Forgets attempts that failed for an address: its user has proven to be somebody else than who failed.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    access::Action,
     kernel::{Code, DomainError, FieldError},
     store::StoreError,
 };
@@ -330,6 +331,22 @@ pub struct Rules {
     /// Which records may be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<String>,
+}
+
+impl Rules {
+    /// The rule of an action; none for what is not done with records.
+    #[must_use]
+    pub fn of(&self, action: Action) -> Option<&str> {
+        let rule = match action {
+            Action::List => &self.list,
+            Action::Read => &self.read,
+            Action::Create => &self.create,
+            Action::Update => &self.update,
+            Action::Delete => &self.delete,
+            Action::Assign | Action::Impersonate => &None,
+        };
+        rule.as_deref()
+    }
 }
 
 /// A collection as a client sends it, to create one or to replace its parts.

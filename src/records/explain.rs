@@ -41,15 +41,7 @@ impl RecordService {
         let collection = find(&catalog, collection)?;
         let caller =
             Caller { principal: Arc::clone(principal), request_id: String::new(), address: None, renewal: None };
-        let rules = &collection.def.rules;
-        let text = match action {
-            Action::List => rules.list.clone(),
-            Action::Read => rules.read.clone(),
-            Action::Create => rules.create.clone(),
-            Action::Update => rules.update.clone(),
-            Action::Delete => rules.delete.clone(),
-            Action::Assign | Action::Impersonate => None,
-        };
+        let text = collection.def.rules.of(action).map(str::to_owned);
         let now = self.clock.now();
         let opening = match open(&caller, collection, action, |rules| rule(rules, action), now) {
             Err(RecordError::Forbidden(_) | RecordError::ReadOnly { .. }) => {

@@ -29,7 +29,7 @@ use crate::{
     collections::{Catalog, Catalogs, Collection, CollectionService, Slots, catalog::VERSION, system::COLLECTIONS},
     expr::Expr,
     http::Renewal,
-    kernel::{Clock, IdSource},
+    kernel::{Clock, IdSource, RecordId},
     store::{Store, Tx},
 };
 
@@ -60,7 +60,7 @@ impl Caller {
     #[must_use]
     pub fn on_behalf(who: &Who) -> Self {
         let operator = Principal::operator();
-        let id = crate::kernel::RecordId::parse(&who.actor).unwrap_or_else(|_| operator.id.clone());
+        let id = RecordId::parse(&who.actor).unwrap_or_else(|_| operator.id.clone());
         let principal = Arc::new(Principal { id, ..Principal::clone(&operator) });
         Self { principal, request_id: who.request_id.clone(), address: who.address, renewal: None }
     }

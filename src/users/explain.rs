@@ -83,7 +83,7 @@ impl UserService {
             allowed = self.by_rule(&principal, question, by_role, &mut reasons)?;
         }
         if *resource == USERS && allowed != Some(false) && matches!(action, Action::Update | Action::Delete) {
-            allowed = self.by_target(&principal, record.as_deref(), allowed, &mut reasons)?;
+            allowed = self.by_target(&principal, *action, record.as_deref(), allowed, &mut reasons)?;
         }
         let closed = !good || !in_scope;
         Ok(Explanation { allowed: if closed { Some(false) } else { allowed }, reasons })
@@ -134,17 +134,20 @@ impl UserService {
         Ok(says.opens)
     }
 
-    /// Nobody changes a user who may do more.
+    /// Nobody changes or removes a user who may do more, be it by a role or by a rule.
     fn by_target(
         &self,
         principal: &Principal,
+        action: Action,
         record: Option<&str>,
         allowed: Option<bool>,
         reasons: &mut Vec<Reason>,
     ) -> Result<Option<bool>, UserError> {
         let Some(id) = record else { return Ok(allowed.filter(|allowed| !allowed)) };
         let Some((target, _)) = self.auth.stand_in(id)? else { return Ok(allowed) };
-        if !principal.may(USERS, Action::Update) || principal.covers(&target.permissions) {
+        // By a rule everyone may be opened their own record.
+        let own = !principal.may(USERS, action) && principal.id.as_str() == id;
+        if own || principal.covers(&target.permissions) {
             return Ok(allowed);
         }
         reasons.push(reason("target", id, Some(false), "the user may do what the other may not"));

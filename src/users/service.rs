@@ -9,7 +9,7 @@ use crate::{
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
     kernel::{Clock, FieldError, RecordId},
-    mail,
+    mail::{self, MailService},
     records::{Caller, RecordError, RecordService},
     store::{Read as _, Store, StoreError},
 };
@@ -22,6 +22,7 @@ pub struct UserService {
     catalogs: Arc<Catalogs>,
     pub(super) auth: Arc<AuthService>,
     passwords: Passwords,
+    mail: MailService,
     clock: ClockHandle,
 }
 
@@ -56,9 +57,11 @@ impl UserService {
         records: Arc<RecordService>,
         auth: Arc<AuthService>,
         passwords: Passwords,
+        mail: MailService,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store: catalogs.store().clone(), records, catalogs, auth, passwords, clock: ClockHandle(clock) }
+        let store = catalogs.store().clone();
+        Self { store, records, catalogs, auth, passwords, mail, clock: ClockHandle(clock) }
     }
 
     /// Opens set-up when there is no user yet. Answers the one-time token.
@@ -69,8 +72,10 @@ impl UserService {
         let (snapshot, catalog) = self.catalogs.current()?;
         let none = catalog.by_name(USERS).map_or(Ok(true), |users| layout::is_empty(&snapshot, users.number()))?;
         if !none {
-            // A link from before is no way in any more.
-            self.store.write(auth::delete_setup).await?;
+            if auth::setup_hash(&snapshot)?.is_some() {
+                // A link from before is no way in any more.
+                self.store.write(auth::delete_setup).await?;
+            }
             return Ok(None);
         }
         let token = secret::secret_text();
@@ -147,7 +152,7 @@ impl UserService {
             Ok(audit::record(tx, Event::new("password.set", &who, &id, now))?)
         });
         written.await?;
-        self.auth.wake_mail();
+        self.mail.wake();
         Ok(())
     }
 }

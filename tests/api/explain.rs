@@ -91,6 +91,15 @@ async fn scopes_of_keys_and_rights_of_targets_are_told() {
         assert_eq!(ask(&admin, &sue.id, "users", "update", Some(target)).await["allowed"], allowed);
     }
     assert_eq!(ask(&admin, &sue.id, "users", "update", None).await["allowed"], "depends");
+    // A rule opens no user who may do more, and one's own record.
+    app.operator()
+        .patch("/api/v1/collections/users", json!({"rules": {"read": "true", "update": "true"}}))
+        .await
+        .expect(200);
+    for (target, allowed, status) in [(&admin.id, "no", 403), (&ann.id, "yes", 200)] {
+        assert_eq!(ask(&admin, &ann.id, "users", "update", Some(target)).await["allowed"], allowed);
+        ann.patch(&format!("/api/v1/collections/users/records/{target}"), json!({"name": "x"})).await.expect(status);
+    }
     for (question, status, code) in [
         (json!({"subject": "nobody", "resource": "posts", "action": "read"}), 404, "not_found"),
         (json!({"subject": ann.id, "resource": "nothing", "action": "read"}), 404, "not_found"),

@@ -1,6 +1,9 @@
 //! What users do by mail: only what a mail proves happens, and no answer tells who has an account.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Value, json};
+use stead::store::{Read as _, Scan, StoreError};
 
 use crate::support::{Client, TestApp};
 
@@ -96,6 +99,33 @@ async fn a_newer_link_takes_the_place_of_the_older_one_and_each_ends() {
     confirm("x").await.problem(401, "invalid_token");
     app.clock.advance_seconds(24 * 3_600);
     confirm(&second).await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn what_has_ended_is_removed_and_what_has_not_stays() {
+    let app = open_app().await;
+    ask(&app, "register", "ann@example.com").await;
+    mails(&app, "ann@example.com", 1).await;
+    app.clock.advance_seconds(12 * 3_600);
+    ask(&app, "register", "bob@example.com").await;
+    let link = token(&text(&app, "bob@example.com", 1, "user.register").await, "register");
+    app.clock.advance_seconds(12 * 3_600);
+    let app = app.restart_with(|config| config.auth.registration = "open".into()).await;
+    app.until("ann's ticket is gone", async || rows(&app, "users.tickets") == 1).await;
+    assert_eq!(rows(&app, "users.tickets_of"), 1);
+    let body = json!({"token": link, "password": PASSWORD});
+    app.guest().post(&format!("{AUTH}/register/confirm"), body).await.expect(200);
+}
+
+/// How many rows a table has.
+fn rows(app: &TestApp, table: &'static str) -> usize {
+    let mut count = 0;
+    let counted = app.store().snapshot().scan::<StoreError>(table, &[], &[], Scan::Forward, &mut |_, _| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    });
+    counted.unwrap();
+    count
 }
 
 #[tokio::test]

@@ -214,16 +214,7 @@ impl Paths<'_> {
 
     /// Who may call it.
     fn access(&self, action: Action) -> String {
-        let rules = &self.collection.def.rules;
-        let rule = match action {
-            Action::List => &rules.list,
-            Action::Read => &rules.read,
-            Action::Create => &rules.create,
-            Action::Update => &rules.update,
-            Action::Delete => &rules.delete,
-            // Nothing that is done with records.
-            Action::Assign | Action::Impersonate => &None,
-        };
+        let rule = self.collection.def.rules.of(action);
         let permission = format!("`{}:{}`", self.collection.def.name, action.name());
         match rule {
             None => format!("Open to callers with a role that has the permission {permission}."),

@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use super::{
     Flows, Registration, SignInProof,
-    model::{Purpose, TRIES_MAX, Ticket},
+    model::{Purpose, Ticket},
     repo,
 };
 use crate::{
-    access::{Kind, Permissions, Principal, Who, secret::secret_hash},
+    access::{Principal, Who, secret::secret_hash},
     audit::{self, Event},
     auth::{self, Account, AuthError, SignedIn, Visit},
     collections::system::USERS,
-    kernel::{FieldError, RecordId},
+    kernel::FieldError,
     mail,
     records::{Caller, RecordError},
     store::{StoreError, Tx},
@@ -23,17 +23,10 @@ use crate::{
 
 const STALE: AuthError = AuthError::InvalidToken("the link or code is not good (any more); ask for a new one");
 
-/// Who makes a record of `users` on behalf of a ticket: somebody with every right, under the name of who asked.
+/// Somebody with every right, under the name of who asked for a ticket, or of whose account it is.
 fn by(name: &str, who: &Who) -> Caller {
-    let id = RecordId::parse(name).or_else(|_| RecordId::parse("registration"));
-    let principal = id.map_or_else(
-        |_| Principal::operator(),
-        |id| {
-            let (email, roles, permissions) = (String::new(), Vec::new(), Arc::new(Permissions::everything()));
-            Arc::new(Principal { id, email, verified: false, roles, permissions, kind: Kind::Operator })
-        },
-    );
-    Caller { principal, request_id: who.request_id.clone(), address: who.address, renewal: None }
+    let actor = if name.is_empty() { "registration" } else { name };
+    Caller::on_behalf(&Who { actor: actor.to_owned(), ..who.clone() })
 }
 
 impl Flows {
@@ -214,9 +207,7 @@ impl Flows {
             let Some(hash) = repo::hash_of(tx, &subject)? else { return Ok(None) };
             let ticket = repo::ticket(tx, &hash)?.filter(|ticket| now < ticket.expires_at);
             repo::count_try(tx, &hash)?;
-            Ok(ticket
-                .filter(|ticket| ticket.tries < TRIES_MAX && ticket.has_code(&reference, &code))
-                .map(|t| (hash, t)))
+            Ok(ticket.filter(|ticket| ticket.has_code(&reference, &code)).map(|ticket| (hash, ticket)))
         });
         Ok(found.await?.ok_or(STALE)?)
     }

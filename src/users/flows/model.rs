@@ -9,7 +9,7 @@ use crate::access::{
 };
 
 /// How often a code may be guessed.
-pub(super) const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u32 = 5;
 
 /// What a ticket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,20 +78,26 @@ pub(super) fn take(tx: &mut Tx<'_>, hash: &str) -> Result<bool, StoreError> {
     tx.delete(TICKETS, hash)
 }
 
-/// Removes tickets that have ended, at most [`SWEEP_MAX`]. Answers how many names were looked at in vain or not.
-pub(super) fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
-    let (mut names, mut ended) = (Vec::new(), 0);
-    tx.scan::<StoreError>(TICKETS_OF.name(), &[], &[], Scan::Forward, &mut |key, bytes| {
+/// The subjects and hashes of tickets that were taken or have ended, at most [`SWEEP_MAX`].
+pub(super) fn ended(source: &impl Read, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+    let mut ended = Vec::new();
+    source.scan::<StoreError>(TICKETS_OF.name(), &[], &[], Scan::Forward, &mut |key, bytes| {
         let hash: String = serde_json::from_slice(bytes).map_err(StoreError::corrupt)?;
-        names.push((std::str::from_utf8(key).map_err(StoreError::corrupt)?.to_owned(), hash));
-        Ok(ControlFlow::Continue(()))
+        if ticket(source, &hash)?.is_none_or(|ticket| ticket.expires_at <= now) {
+            ended.push((std::str::from_utf8(key).map_err(StoreError::corrupt)?.to_owned(), hash));
+        }
+        Ok(if ended.len() < SWEEP_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
-    for (subject, hash) in names {
-        if ended < SWEEP_MAX && ticket(tx, &hash)?.is_none_or(|ticket| ticket.expires_at <= now) {
-            tx.delete(TICKETS, &hash)?;
-            tx.delete(TICKETS_OF, &subject)?;
-            ended += 1;
+    Ok(ended)
+}
+
+/// Removes tickets that have ended, unless a newer one took the place of one.
+pub(super) fn remove(tx: &mut Tx<'_>, ended: &[(String, String)]) -> Result<(), StoreError> {
+    for (subject, hash) in ended {
+        tx.delete(TICKETS, hash)?;
+        if hash_of(tx, subject)?.as_ref() == Some(hash) {
+            tx.delete(TICKETS_OF, subject)?;
         }
     }
-    Ok(ended)
+    Ok(())
 }

@@ -202,9 +202,17 @@ impl Flows {
     /// # Errors
     /// [`StoreError`].
     pub async fn sweep(&self) -> Result<(), StoreError> {
-        let now = self.parts.clock.now();
-        while self.parts.store.write(move |tx| repo::sweep(tx, now)).await? >= repo::SWEEP_MAX {}
-        Ok(())
+        loop {
+            let now = self.parts.clock.now();
+            let ended = self.parts.store.scan(move |snapshot| repo::ended(snapshot, now)).await?;
+            let count = ended.len();
+            if count > 0 {
+                self.parts.store.write(move |tx| repo::remove(tx, &ended)).await?;
+            }
+            if count < repo::SWEEP_MAX {
+                return Ok(());
+            }
+        }
     }
 }
 
