@@ -72,7 +72,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &flows::TABLES,
     ];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();
-    let schema = store::Schema { tables, migrations: vec![users::LIST_ADMINS] };
+    let schema = store::Schema { tables, migrations: vec![users::LIST_ADMINS, auth::JOIN_FACTORS] };
     Store::open(&folder.join(STORE_FILE), &options(config), &schema)
 }
 

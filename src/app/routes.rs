@@ -10,7 +10,7 @@ use super::services::Services;
 use crate::{
     access::Principal,
     audit::api::AuditApi,
-    auth::{self, FactorApi, api::AuthApi},
+    auth::{self, FactorApi, PasskeyApi, api::AuthApi},
     collections::{api::CollectionsApi, sync::api::SchemaApi},
     config::Config,
     docs, health,
@@ -31,15 +31,15 @@ use crate::{
 /// The path under which the API stands.
 const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
-const PUBLIC: [&str; 11] = {
-    let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
-    let (login, refresh, setup) = (auth::api::LOGIN_PATH, auth::api::REFRESH_PATH, users::api::SETUP_PATH);
-    [login, refresh, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g]
+const PUBLIC: [&str; 13] = {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = SIGN_IN;
+    [auth::api::REFRESH_PATH, a, b, c, d, e, f, g, h, i, j, k, l]
 };
 /// Paths where somebody may try to guess a password or a token.
-const SIGN_IN: [&str; 10] = {
+const SIGN_IN: [&str; 12] = {
     let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
-    [auth::api::LOGIN_PATH, users::api::SETUP_PATH, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g]
+    let ([h, i], setup) = (auth::PASSKEY_PATHS, users::api::SETUP_PATH);
+    [auth::api::LOGIN_PATH, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g, h, i]
 };
 
 /// What routes are made of.
@@ -54,6 +54,7 @@ impl Parts<'_> {
         let described = (
             AuthApi { auth: Arc::clone(&self.services.auth), cookies: self.cookies() },
             FactorApi { auth: Arc::clone(&self.services.auth) },
+            PasskeyApi { auth: Arc::clone(&self.services.auth), cookies: self.cookies() },
             RolesApi { roles: Arc::clone(&self.services.roles) },
             KeysApi { keys: Arc::clone(&self.services.keys) },
             AuditApi { audit: self.services.audit.clone() },

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::cores;
 use crate::{
     audit::AuditService,
-    auth::{self, AuthParts, AuthService, Lives, Naming, Passwords, Tokens},
+    auth::{self, AuthParts, AuthService, Lives, Naming, Passkeys, Passwords, Tokens},
     collections::{Catalogs, CollectionService, system},
     config::Config,
     health::Health,
@@ -71,7 +71,8 @@ impl Services {
             clock: Arc::clone(&clock),
         };
         let mail = parts.mail.clone();
-        let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?));
+        let passkeys = Passkeys::new(auth::party(config).context("passkeys cannot be used")?);
+        let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?, passkeys));
         let holders = vec![Arc::clone(&directory) as Arc<dyn roles::Holders>, Arc::clone(&keys) as _];
         let roles = Arc::new(RoleService::new(store.clone(), roles, holders, Arc::clone(&clock)));
         let users = Arc::new(UserService::new(

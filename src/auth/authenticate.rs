@@ -81,7 +81,7 @@ impl AuthService {
         if row.impersonator.is_some() || row.methods.iter().any(|method| method == factor::PROVEN) {
             return Ok(false);
         }
-        Ok(factor::is_active(snapshot, &row.user)? || self.roles.of(snapshot)?.ask_second_factor(roles))
+        Ok(factor::are_active(snapshot, &row.user)? || self.roles.of(snapshot)?.ask_second_factor(roles))
     }
 
     /// Whether somebody may still act as a user: in the session in which they began, with the right to, and with all that the user

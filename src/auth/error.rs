@@ -29,6 +29,9 @@ pub enum AuthError {
     /// The caller may not do this.
     #[error("you may not do this: {0}")]
     Forbidden(&'static str),
+    /// It takes a session in which a second factor was proven.
+    #[error("prove your second factor first")]
+    SecondFactorRequired,
     /// There is no such thing, or the caller may not see it.
     #[error("there is no {0}")]
     NotFound(String),
@@ -57,6 +60,7 @@ impl DomainError for AuthError {
             Self::TooManyAttempts(_) => Code::RateLimited,
             Self::Invalid(_) | Self::WeakPassword(_) => Code::ValidationFailed,
             Self::SetupClosed | Self::Forbidden(_) => Code::Forbidden,
+            Self::SecondFactorRequired => Code::SecondFactorRequired,
             Self::NotFound(_) => Code::NotFound,
             Self::Conflict(_) | Self::LastAdmin | Self::KeysConfigured => Code::Conflict,
             Self::Crypto(_) => Code::Internal,

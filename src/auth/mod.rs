@@ -28,7 +28,15 @@ use crate::{
 pub use account::{check_user_change, is_admin, user_changed};
 pub use dto::SessionReply;
 pub use error::AuthError;
-pub use factor::api::{FactorApi, HALF};
+pub use factor::{
+    JOIN_FACTORS,
+    api::{FactorApi, HALF},
+    passkey::{
+        Passkeys,
+        api::{PUBLIC as PASSKEY_PATHS, PasskeyApi},
+        party,
+    },
+};
 pub use foreign::check_foreign_hash;
 pub use letter::password_changed as password_changed_letter;
 pub use own::own_session;

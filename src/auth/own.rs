@@ -1,11 +1,17 @@
 //! What users do with their own credentials.
 
-use super::{AuthError, AuthService, letter, repo};
+use jiff::SignedDuration;
+
+use super::{AuthError, AuthService, letter, repo, session::SessionRow};
 use crate::{
     access::{Kind, Principal, Who},
     audit::{self, Event},
+    kernel::FieldError,
     mail,
 };
+
+/// For how long a sign-in tells beyond doubt who somebody is.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 impl AuthService {
     /// Changes the caller's own password, for whoever knows the one until now. All other sessions end.
@@ -37,6 +43,26 @@ impl AuthService {
             .await?;
         self.mail.wake();
         Ok(())
+    }
+
+    /// Lets only those on who are the caller beyond doubt: by the password, or, where there is none, by a sign-in of the last minutes.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`], [`AuthError::Invalid`] without the password,
+    /// [`AuthError::Forbidden`] in an older session of who has none.
+    pub async fn prove_caller(&self, caller: &Principal, password: Option<String>) -> Result<(), AuthError> {
+        if let Some(password) = password {
+            return self.prove(caller, password).await.map(drop);
+        }
+        let snapshot = self.store.snapshot();
+        if repo::password(&snapshot, caller.id.as_str())?.is_some() {
+            let missing = FieldError::at("currentPassword", "required", "give the password of your account");
+            return Err(AuthError::Invalid(vec![missing]));
+        }
+        let session = repo::session(&snapshot, own_session(caller)?)?;
+        let is_fresh = |row: &SessionRow| self.clock.now().duration_since(row.created_at) < FRESH;
+        let stale = "you have no password, so it takes a session of the last ten minutes; sign in again";
+        if session.as_ref().is_some_and(is_fresh) { Ok(()) } else { Err(AuthError::Forbidden(stale)) }
     }
 
     /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in. Answers the hash that was

@@ -9,6 +9,7 @@ use super::{
     Account, AuthError, Directory, Passwords, Tokens,
     attempts::Attempts,
     authenticate::Verified,
+    factor::passkey::Passkeys,
     repo,
     session::{RefreshToken, SessionRow, Verdict},
 };
@@ -99,6 +100,7 @@ pub struct AuthService {
     pub(super) attempts: Attempts,
     /// Of second factors, counted by user.
     pub(super) factor_attempts: Attempts,
+    pub(super) passkeys: Passkeys,
     pub(super) clock: Arc<dyn Clock>,
     /// Verified tokens by their hash, for checking a signature costs more than the rest of a read.
     pub(super) verified: Cache<[u8; 32], Verified>,
@@ -144,7 +146,7 @@ pub(super) fn seconds(seconds: u64) -> SignedDuration {
 impl AuthService {
     /// The service.
     #[must_use]
-    pub fn new(parts: AuthParts, tokens: Tokens) -> Self {
+    pub fn new(parts: AuthParts, tokens: Tokens, passkeys: Passkeys) -> Self {
         let AuthParts { store, directory, roles, keys, mail, passwords, lives, clock } = parts;
         let life = Duration::from_secs(lives.access_seconds);
         let verified = Cache::builder().max_capacity(CACHED_TOKENS_MAX).time_to_live(life).build();
@@ -159,6 +161,7 @@ impl AuthService {
             lives,
             attempts: Attempts::new(),
             factor_attempts: Attempts::new(),
+            passkeys,
             clock,
             verified,
         }

@@ -49,7 +49,13 @@ impl AuthService {
         };
         self.attempts.succeeded(&email);
         let id = account.id.clone();
-        let signed_in = self.open_own(account, &["pwd"], Some(proven.clone()), visit).await?;
+        let (user, verified) = (id.to_string(), Some(proven.clone()));
+        // A sign-in under way does not outlive a change of the password.
+        let same = move |tx: &mut Tx<'_>| {
+            let current = repo::password(tx, &user)?.map(|row| row.hash);
+            if current == verified { Ok(()) } else { Err(AuthError::InvalidCredentials) }
+        };
+        let signed_in = self.sign_in_as(account, &["pwd"], visit, same).await?;
         if let Some(password) = foreign {
             self.upgrade(&id, proven, password).await;
         }
@@ -80,21 +86,17 @@ impl AuthService {
         Ok(())
     }
 
-    /// Opens a session for somebody who has proven who they are by `methods` (RFC 8176).
+    /// Opens a session for somebody who has proven who they are by `methods` (RFC 8176). `also` is done in the same transaction, or
+    /// refuses it: what was proven may not hold any more.
     ///
     /// # Errors
-    /// [`AuthError::Store`].
-    pub async fn sign_in_as(&self, account: Account, methods: &[&str], visit: Visit) -> Result<SignedIn, AuthError> {
-        self.open_own(account, methods, None, visit).await
-    }
-
-    /// Opens a session of a user in person; see [`Self::open`] for `proven`.
-    async fn open_own(
+    /// [`AuthError::Store`], and those of `also`.
+    pub async fn sign_in_as(
         &self,
         account: Account,
         methods: &[&str],
-        proven: Option<String>,
         visit: Visit,
+        also: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
     ) -> Result<SignedIn, AuthError> {
         let opening = Opening {
             user: account.id.to_string(),
@@ -106,7 +108,7 @@ impl AuthService {
         };
         let who = Who { actor: account.id.to_string(), ..visit.who };
         let event = Event::new("session.created", &who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, proven, event, self.lives.refresh_seconds).await
+        self.open(account, opening, event, self.lives.refresh_seconds, also).await
     }
 
     /// Forgets attempts that failed for an address: its user has proven to be somebody else than who failed.
@@ -136,18 +138,16 @@ impl AuthService {
             behind: caller.session().map(str::to_owned),
         };
         let event = Event::new("session.impersonated", &visit.who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, None, event, self.lives.access_seconds).await
+        self.open(account, opening, event, self.lives.access_seconds, |_| Ok(())).await
     }
 
-    /// Opens a session, provided that the password is still the one with the hash that was `proven`: a sign-in under way does not
-    /// outlive a change of the password.
     async fn open(
         &self,
         account: Account,
         opening: Opening,
-        proven: Option<String>,
         event: Event,
         life: u64,
+        also: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
     ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
         let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
@@ -156,10 +156,7 @@ impl AuthService {
         let stored = row.clone();
         self.store
             .write::<_, AuthError, _>(move |tx| {
-                let current = || repo::password(tx, &stored.user).map(|row| row.map(|row| row.hash));
-                if proven.is_some() && current()? != proven {
-                    return Err(AuthError::InvalidCredentials);
-                }
+                also(tx)?;
                 crowd_out(tx, &stored.user)?;
                 repo::open_session(tx, &stored)?;
                 Ok(audit::record(tx, event)?)

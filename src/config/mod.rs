@@ -165,6 +165,9 @@ pub struct Auth {
     pub refresh_grace_seconds: u64,
     /// Whether cookies of sessions are sent over TLS only; browsers take `localhost` for that.
     pub cookie_secure: bool,
+    /// The domain to which passkeys belong, such as `example.com` for pages of `app.example.com`; empty takes the host of
+    /// `server.public_url`. Passkeys are good for no other one, so it does not change.
+    pub passkey_domain: String,
     /// Who issues tokens: their `iss`.
     pub issuer: String,
     /// For whom tokens are: their `aud`.
@@ -192,6 +195,7 @@ impl Default for Auth {
             session_seconds_max: 90 * 86_400,
             refresh_grace_seconds: 10,
             cookie_secure: true,
+            passkey_domain: String::new(),
             issuer: "stead".into(),
             audience: "stead-api".into(),
             registration: "invite".into(),

@@ -60,7 +60,9 @@ async fn a_sign_in_asks_for_the_code_of_the_app() {
         .problem(403, "second_factor_required");
     assert_eq!(half.get(ME).await.ok(200)["secondFactorRequired"], true);
     // Whoever has only the password cannot put another authenticator in its place.
-    half.post(&format!("{AUTH}/authenticator"), json!({"currentPassword": PASSWORD})).await.problem(409, "conflict");
+    half.post(&format!("{AUTH}/authenticator"), json!({"currentPassword": PASSWORD}))
+        .await
+        .problem(403, "second_factor_required");
     prove(&half, &code(&app, &secret)).await.problem(401, "invalid_token");
     app.clock.advance_seconds(30);
     let now = code(&app, &secret);

@@ -13,8 +13,12 @@ use crate::{
 };
 
 /// What a session may call whose second factor is not proven: to prove it, to set one up, to see who it is, to end.
-pub const HALF: [&str; 5] = [
+pub const HALF: [&str; 9] = [
     "/api/v1/auth/second-factor",
+    "/api/v1/auth/second-factor/passkey/options",
+    "/api/v1/auth/second-factor/passkey",
+    "/api/v1/auth/passkeys/register/options",
+    "/api/v1/auth/passkeys/register",
     "/api/v1/auth/authenticator",
     "/api/v1/auth/authenticator/confirm",
     "/api/v1/auth/me",
@@ -45,8 +49,8 @@ impl FactorApi {
 
     /// Set up an authenticator
     ///
-    /// Everyone who is signed in in person may call this, with the password, while they have no second factor. It counts once it is
-    /// confirmed.
+    /// Everyone who is signed in in person and has no authenticator may call this, with the password; who has no password, within ten
+    /// minutes of signing in. It counts once it is confirmed.
     #[oai(path = "/authenticator", method = "post", operation_id = "setUpAuthenticator")]
     async fn set_up(&self, request: &Request, body: JsonBody<SetUpRequest>) -> Result<Json<SetUpResponse>, ApiError> {
         let made = self.auth.set_up_authenticator(&*caller_of(request)?, body.0.current_password).await?;
@@ -57,8 +61,8 @@ impl FactorApi {
 
     /// Confirm an authenticator
     ///
-    /// Everyone who is signed in in person may call this, with a code of the app. From now on each sign-in asks for one. Other sessions
-    /// end; the answer has recovery codes.
+    /// Everyone who is signed in in person may call this, with a code of the app. From now on each sign-in asks for a second factor. The
+    /// first one ends your other sessions, and the answer has recovery codes.
     #[oai(path = "/authenticator/confirm", method = "post", operation_id = "confirmAuthenticator")]
     async fn confirm(
         &self,

@@ -3,19 +3,20 @@
 use poem_openapi::{Object, types::Example};
 use serde::Deserialize;
 
-/// Your password.
+/// Who you are: your password, if you have one. If not, sign in again first.
 #[derive(Debug, Deserialize, Object)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[oai(rename_all = "camelCase", rename = "AuthenticatorSetUp", example)]
 pub(super) struct SetUpRequest {
     /// The password of your account.
+    #[serde(default)]
     #[oai(validator(max_length = 1024))]
-    pub(super) current_password: String,
+    pub(super) current_password: Option<String>,
 }
 
 impl Example for SetUpRequest {
     fn example() -> Self {
-        Self { current_password: "a long enough password".into() }
+        Self { current_password: Some("a long enough password".into()) }
     }
 }
 

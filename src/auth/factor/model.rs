@@ -1,9 +1,10 @@
-//! An authenticator of a user, and recovery codes.
+//! What a user has for signing in besides a password: an authenticator, passkeys, and recovery codes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 
+use super::passkey::OwnPasskey;
 use crate::access::secret::{random, random_letters, same, secret_hash};
 
 /// How many recovery codes a user gets.
@@ -15,6 +16,50 @@ const PARTS: usize = 5;
 /// How many steps of 30 seconds a clock may be off.
 const SKEW: u16 = 1;
 
+/// The second factors of a user.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Factors {
+    /// The app of the user's telephone.
+    pub(super) authenticator: Option<Authenticator>,
+    /// The keys of the user's devices, the oldest first.
+    pub(super) passkeys: Vec<OwnPasskey>,
+    /// The hashes of recovery codes that were not used.
+    pub(super) recovery: Vec<String>,
+}
+
+impl Factors {
+    /// Whether each sign-in asks for one of them.
+    pub(super) fn are_active(&self) -> bool {
+        self.confirmed().is_some() || !self.passkeys.is_empty()
+    }
+
+    /// The authenticator, once it was confirmed.
+    pub(super) fn confirmed(&self) -> Option<&Authenticator> {
+        self.authenticator.as_ref().filter(|own| own.confirmed_at.is_some())
+    }
+
+    /// What is left after taking a code of the app or a recovery code, unless it is wrong or was taken before.
+    pub(super) fn take(&self, code: &str, now: Timestamp) -> Option<Self> {
+        if let Some(taken) = self.confirmed().and_then(|own| own.take_code(code, now)) {
+            return Some(Self { authenticator: Some(taken), ..self.clone() });
+        }
+        let hash = secret_hash(code.trim());
+        let at = self.recovery.iter().position(|own| same(own.as_bytes(), hash.as_bytes()))?;
+        let mut left = self.clone();
+        left.recovery.remove(at);
+        Some(left)
+    }
+
+    /// The same with new recovery codes, and the codes.
+    pub(super) fn with_codes(self) -> (Self, Vec<String>) {
+        let code = |_| (0..PARTS).map(|_| random_letters(PART_LENGTH)).collect::<Vec<_>>().join("-");
+        let codes: Vec<String> = (0..CODES).map(code).collect();
+        let recovery = codes.iter().map(|code| secret_hash(code)).collect();
+        (Self { recovery, ..self }, codes)
+    }
+}
+
 /// The authenticator of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,14 +70,12 @@ pub(super) struct Authenticator {
     pub(super) confirmed_at: Option<Timestamp>,
     /// The last step of which a code was taken: each is good once.
     pub(super) last_step: u64,
-    /// The hashes of recovery codes that were not used.
-    pub(super) recovery: Vec<String>,
 }
 
 impl Authenticator {
     /// A new one, to be confirmed.
     pub(super) fn new() -> Self {
-        Self { secret: random(), confirmed_at: None, last_step: 0, recovery: Vec::new() }
+        Self { secret: random(), confirmed_at: None, last_step: 0 }
     }
 
     fn totp(&self, account: &str, issuer: &str) -> Option<Totp> {
@@ -53,23 +96,6 @@ impl Authenticator {
         let time = u64::try_from(now.as_second()).ok()?;
         let step = self.totp("", "")?.check(code.trim(), time).filter(|step| *step > self.last_step)?;
         Some(Self { last_step: step, ..self.clone() })
-    }
-
-    /// The authenticator after taking a recovery code, unless there is none like it.
-    pub(super) fn take_recovery(&self, code: &str) -> Option<Self> {
-        let hash = secret_hash(code.trim());
-        let at = self.recovery.iter().position(|own| same(own.as_bytes(), hash.as_bytes()))?;
-        let mut left = self.clone();
-        left.recovery.remove(at);
-        Some(left)
-    }
-
-    /// The authenticator with new recovery codes, and the codes.
-    pub(super) fn with_codes(self) -> (Self, Vec<String>) {
-        let code = |_| (0..PARTS).map(|_| random_letters(PART_LENGTH)).collect::<Vec<_>>().join("-");
-        let codes: Vec<String> = (0..CODES).map(code).collect();
-        let recovery = codes.iter().map(|code| secret_hash(code)).collect();
-        (Self { recovery, ..self }, codes)
     }
 }
 
@@ -97,13 +123,17 @@ mod tests {
 
     #[test]
     fn a_code_is_good_once() {
-        let known = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
-        let used = known.take_code("287082", at(59)).unwrap();
-        assert!(used.take_code("287082", at(59)).is_none());
+        let own = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
+        let waiting = Factors { authenticator: Some(own.clone()), ..Factors::default() };
+        assert!(!waiting.are_active() && waiting.take("287082", at(59)).is_none(), "it was not confirmed");
+        let own = Authenticator { confirmed_at: Some(at(0)), ..own };
+        let known = Factors { authenticator: Some(own), ..Factors::default() };
+        let used = known.take("287082", at(59)).unwrap();
+        assert!(used.take("287082", at(59)).is_none());
         let (with, codes) = known.with_codes();
         assert_eq!(codes.len(), CODES);
-        let left = with.take_recovery(&codes[3]).unwrap();
-        assert!(left.take_recovery(&codes[3]).is_none());
-        assert!(left.take_recovery(&codes[4]).is_some() && left.take_recovery("Abcd-Abcd-Abcd").is_none());
+        let left = with.take(&codes[3], at(59)).unwrap();
+        assert!(left.take(&codes[3], at(59)).is_none());
+        assert!(left.take(&codes[4], at(59)).is_some() && left.take("Abcd-Abcd-Abcd", at(59)).is_none());
     }
 }

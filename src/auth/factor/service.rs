@@ -1,12 +1,15 @@
 //! Use cases of the second factor.
 
-use super::{model::Authenticator, repo};
+use super::{
+    model::{Authenticator, Factors},
+    repo,
+};
 use crate::{
     access::{Principal, Who},
     audit::{self, Event},
     auth::{AuthError, AuthService, letter, own_session, repo as sessions},
     mail,
-    store::{StoreError, Tx},
+    store::{Epoch, Read, StoreError, Tx},
 };
 
 /// The method of a session whose second factor was proven ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
@@ -25,24 +28,30 @@ pub(super) struct SetUp {
 
 impl AuthService {
     /// Begins to set up an authenticator, in the place of one that was never confirmed.
-    pub(super) async fn set_up_authenticator(&self, caller: &Principal, password: String) -> Result<SetUp, AuthError> {
-        own_session(caller)?;
-        self.prove(caller, password).await?;
+    pub(super) async fn set_up_authenticator(
+        &self,
+        caller: &Principal,
+        password: Option<String>,
+    ) -> Result<SetUp, AuthError> {
+        let session = own_session(caller)?.to_owned();
+        self.prove_caller(caller, password).await?;
         let row = Authenticator::new();
         let (secret, uri) = row.shown(&caller.email, self.tokens.issuer()).ok_or(AuthError::Crypto("no TOTP link"))?;
         let user = caller.id.to_string();
         self.store
             .write(move |tx| {
-                if repo::is_active(tx, &user)? {
-                    return Err(AuthError::Conflict("there is a second factor already; remove it first".into()));
+                let factors = check_open(tx, &user, &session)?;
+                if factors.confirmed().is_some() {
+                    return Err(AuthError::Conflict("there is an authenticator already; remove it first".into()));
                 }
-                Ok(repo::put(tx, &user, &row)?)
+                Ok(repo::put(tx, &user, Factors { authenticator: Some(row), ..factors })?)
             })
             .await?;
         Ok(SetUp { secret, uri })
     }
 
-    /// Takes the first code of an authenticator: from now on each sign-in asks for one. Other sessions end. Answers recovery codes.
+    /// Takes the first code of an authenticator: from now on each sign-in asks for one. The first second factor of a user ends the other
+    /// sessions, and brings recovery codes.
     pub(super) async fn confirm_authenticator(
         &self,
         caller: &Principal,
@@ -53,14 +62,12 @@ impl AuthService {
         self.begin_factor(caller)?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
-            let row = repo::authenticator(tx, &user)?
-                .filter(|row| row.confirmed_at.is_none())
-                .ok_or_else(|| AuthError::Conflict("there is no authenticator to confirm; set one up first".into()))?;
-            let taken = row.take_code(&code, now).ok_or(WRONG)?;
-            let (row, codes) = Authenticator { confirmed_at: Some(now), ..taken }.with_codes();
-            repo::put(tx, &user, &row)?;
-            sessions::end_sessions(tx, &user, Some(&session))?;
-            prove_session(tx, &session)?;
+            let factors = check_open(tx, &user, &session)?;
+            let waiting = factors.authenticator.as_ref().filter(|own| own.confirmed_at.is_none());
+            let none = || AuthError::Conflict("there is no authenticator to confirm; set one up first".into());
+            let taken = waiting.ok_or_else(none)?.take_code(&code, now).ok_or(WRONG)?;
+            let authenticator = Some(Authenticator { confirmed_at: Some(now), ..taken });
+            let codes = add_factor(tx, &user, &session, Factors { authenticator, ..factors })?;
             mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now))?;
             Ok(codes)
@@ -101,16 +108,15 @@ impl AuthService {
         code: String,
     ) -> Result<Vec<String>, AuthError> {
         self.with_code(caller, code, move |tx, user, now| {
-            let row = repo::authenticator(tx, user)?.ok_or(WRONG)?;
-            let (row, codes) = row.with_codes();
-            repo::put(tx, user, &row)?;
+            let (factors, codes) = repo::factors(tx, user)?.with_codes();
+            repo::put(tx, user, factors)?;
             audit::record(tx, Event::new("factor.codesRenewed", &who, user, now))?;
             Ok(codes)
         })
         .await
     }
 
-    /// Removes the caller's second factor, for who has a code.
+    /// Removes the caller's authenticator, for who has a code.
     pub(super) async fn remove_authenticator(
         &self,
         caller: &Principal,
@@ -119,14 +125,15 @@ impl AuthService {
     ) -> Result<(), AuthError> {
         let email = caller.email.clone();
         self.with_code(caller, code, move |tx, user, now| {
-            repo::forget(tx, user)?;
+            let factors = repo::factors(tx, user)?;
+            repo::put(tx, user, Factors { authenticator: None, ..factors })?;
             mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
             Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)
         })
         .await
     }
 
-    /// Removes the second factor of a user who has lost it.
+    /// Removes the second factors of a user who has lost them.
     ///
     /// # Errors
     /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do.
@@ -179,19 +186,45 @@ impl AuthService {
     }
 }
 
-/// Takes a code of an active authenticator.
+/// Takes a code of the app or a recovery code.
 fn take(tx: &mut Tx<'_>, user: &str, code: &str, now: jiff::Timestamp) -> Result<bool, StoreError> {
-    let Some(row) = repo::authenticator(tx, user)?.filter(|row| row.confirmed_at.is_some()) else { return Ok(false) };
-    let Some(taken) = row.take_code(code, now).or_else(|| row.take_recovery(code)) else { return Ok(false) };
-    repo::put(tx, user, &taken)?;
+    let Some(left) = repo::factors(tx, user)?.take(code, now) else { return Ok(false) };
+    repo::put(tx, user, left)?;
     Ok(true)
 }
 
+/// The second factors of a user, in a session that may change them: one in which they were proven, if there are any.
+pub(super) fn check_open(source: &impl Read, user: &str, session: &str) -> Result<Factors, AuthError> {
+    let factors = repo::factors(source, user)?;
+    let row = sessions::session(source, session)?.ok_or(AuthError::InvalidCredentials)?;
+    let proven = row.methods.iter().any(|method| method == PROVEN);
+    if factors.are_active() && !proven { Err(AuthError::SecondFactorRequired) } else { Ok(factors) }
+}
+
+/// Puts factors to which one was added. The first one ends the other sessions, and brings recovery codes.
+pub(super) fn add_factor(
+    tx: &mut Tx<'_>,
+    user: &str,
+    session: &str,
+    factors: Factors,
+) -> Result<Vec<String>, StoreError> {
+    if repo::are_active(tx, user)? {
+        repo::put(tx, user, factors)?;
+        return Ok(Vec::new());
+    }
+    let (factors, codes) = factors.with_codes();
+    repo::put(tx, user, factors)?;
+    sessions::end_sessions(tx, user, Some(session))?;
+    prove_session(tx, session)?;
+    Ok(codes)
+}
+
 /// Notes in a session that its second factor was proven.
-fn prove_session(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+pub(super) fn prove_session(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
     let Some(mut row) = sessions::session(tx, id)? else { return Ok(()) };
     if !row.methods.iter().any(|method| method == PROVEN) {
         row.methods.push(PROVEN.into());
     }
-    sessions::put_session(tx, &row)
+    sessions::put_session(tx, &row)?;
+    tx.bump(Epoch::Access)
 }

@@ -78,7 +78,7 @@ impl Flows {
         let body = Value::Object(record.into_iter().collect()).to_string();
         let shown = self.parts.records.create_with(&caller, USERS, body.as_bytes(), Some(also)).await?;
         let account = self.parts.directory.by_id(&shown.id)?.ok_or(STALE)?;
-        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
+        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit, |_| Ok(())).await?)
     }
 
     /// Refuses an invitation of somebody who could not invite like this any more.
@@ -107,10 +107,7 @@ impl Flows {
         more: impl FnOnce(&mut Tx<'_>, &Ticket) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), UserError> {
         let taken = self.parts.store.write::<_, AuthError, _>(move |tx| {
-            let stamp = ticket.user.as_deref().map_or(Ok(String::new()), |user| auth::password_stamp(tx, user))?;
-            if !repo::take(tx, &hash)? || stamp != ticket.stamp {
-                return Err(STALE);
-            }
+            take(tx, &hash, &ticket)?;
             Ok(more(tx, &ticket)?)
         });
         Ok(taken.await?)
@@ -193,8 +190,11 @@ impl Flows {
             return Err(STALE.into());
         }
         let id = account.id.clone();
-        self.take((hash, ticket), move |tx, ticket| auth::put_verified(tx, id.as_str(), &ticket.email)).await?;
-        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit).await?)
+        let taken = move |tx: &mut Tx<'_>| {
+            take(tx, &hash, &ticket)?;
+            Ok(auth::put_verified(tx, id.as_str(), &ticket.email)?)
+        };
+        Ok(self.parts.auth.sign_in_as(account, &["otp"], visit, taken).await?)
     }
 
     /// The ticket of a code. Each guess is counted before it is looked at.
@@ -211,4 +211,10 @@ impl Flows {
         });
         Ok(found.await?.ok_or(STALE)?)
     }
+}
+
+/// Takes a ticket that is there and was made for the password of now.
+fn take(tx: &mut Tx<'_>, hash: &str, ticket: &Ticket) -> Result<(), AuthError> {
+    let stamp = ticket.user.as_deref().map_or(Ok(String::new()), |user| auth::password_stamp(tx, user))?;
+    if repo::take(tx, hash)? && stamp == ticket.stamp { Ok(()) } else { Err(STALE) }
 }

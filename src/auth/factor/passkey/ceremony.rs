@@ -1,0 +1,134 @@
+//! What passkeys are asked, and by whom: a ceremony begins with a challenge, and ends with the answer of a device, or with its time.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, PasskeyAuthentication, PasskeyRegistration, Url, Webauthn, WebauthnBuilder,
+};
+
+use crate::{access::secret::secret_text, auth::AuthError, config::Config};
+
+/// For how long a challenge is good.
+const LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// The most ceremonies at once; one more ends the one that was begun first.
+const CEREMONIES_MAX: u64 = 10_000;
+
+const STALE: AuthError = AuthError::InvalidToken("the challenge is not good (any more); begin again");
+
+/// What was begun.
+#[derive(Clone)]
+pub(super) enum Ceremony {
+    /// A passkey is added in this session.
+    Register { session: String, state: PasskeyRegistration },
+    /// The second factor of this session is proven.
+    Prove { session: String, state: PasskeyAuthentication },
+    /// Somebody signs in.
+    SignIn(DiscoverableAuthentication),
+}
+
+/// Who asks passkeys, and what was asked. It is kept in memory: what a restart ends is begun again.
+pub struct Passkeys {
+    party: Option<Webauthn>,
+    begun: Cache<String, (Timestamp, Ceremony)>,
+}
+
+impl std::fmt::Debug for Passkeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passkeys").finish_non_exhaustive()
+    }
+}
+
+impl Passkeys {
+    /// Passkeys of a server that has a name, or of one that has none.
+    #[must_use]
+    pub fn new(party: Option<Webauthn>) -> Self {
+        let life = Duration::try_from(LIFE).unwrap_or_default();
+        Self { party, begun: Cache::builder().max_capacity(CEREMONIES_MAX).time_to_live(life).build() }
+    }
+
+    /// Who asks.
+    pub(super) fn party(&self) -> Result<&Webauthn, AuthError> {
+        let none = "passkeys belong to a name, and this server has none; set server.public_url or auth.passkey_domain";
+        self.party.as_ref().ok_or_else(|| AuthError::Conflict(none.into()))
+    }
+
+    /// Keeps a ceremony. Answers its id.
+    pub(super) fn begin(&self, ceremony: Ceremony, now: Timestamp) -> String {
+        let id = secret_text();
+        self.begun.insert(id.clone(), (now, ceremony));
+        id
+    }
+
+    /// Takes a ceremony, which is there once and for a while.
+    pub(super) fn take(&self, id: &str, now: Timestamp) -> Result<Ceremony, AuthError> {
+        let (at, ceremony) = self.begun.remove(id).ok_or(STALE)?;
+        if now.duration_since(at) < LIFE { Ok(ceremony) } else { Err(STALE) }
+    }
+}
+
+/// The relying party: the domain to which passkeys belong, and the origins whose pages may use them. None for a server that is known
+/// by an address only.
+///
+/// # Errors
+/// When the domain is not that of any origin.
+pub fn party(config: &Config) -> anyhow::Result<Option<Webauthn>> {
+    let public = config.server.public_url.as_str();
+    let local = public.is_empty() && config.auth.passkey_domain.is_empty();
+    let public = if local { "http://localhost" } else { public };
+    let named = [public].into_iter().chain(config.http.cors_origins.iter().map(String::as_str));
+    let origins: Vec<Url> = named.filter_map(|text| Url::parse(text).ok()).collect();
+    let domain = match config.auth.passkey_domain.as_str() {
+        "" => origins.first().and_then(Url::domain).unwrap_or_default().to_owned(),
+        given => given.to_owned(),
+    };
+    if domain.is_empty() || domain.parse::<IpAddr>().is_ok() {
+        return Ok(None);
+    }
+    let is_below = |host: &str| host == domain || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'));
+    let mut fitting = origins.iter().filter(|origin| origin.domain().is_some_and(is_below));
+    let first =
+        fitting.next().context("auth.passkey_domain is not the domain of server.public_url or http.cors_origins")?;
+    let builder = WebauthnBuilder::new(&domain, first)?.rp_name(&config.auth.issuer).allow_any_port(local);
+    Ok(Some(fitting.fold(builder, WebauthnBuilder::append_allowed_origin).build()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(public: &str, domain: &str, others: &[&str]) -> Option<Vec<String>> {
+        let mut config = Config::default();
+        config.server.public_url = public.into();
+        config.auth.passkey_domain = domain.into();
+        config.http.cors_origins = others.iter().map(|text| (*text).to_owned()).collect();
+        let party = party(&config).unwrap()?;
+        Some(party.get_allowed_origins().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn passkeys_belong_to_the_name_of_the_server() {
+        assert_eq!(origins("", "", &[]).unwrap(), ["http://localhost/"]);
+        assert_eq!(origins("https://a.example.com", "", &["*"]).unwrap(), ["https://a.example.com/"]);
+        assert_eq!(origins("https://192.0.2.7", "", &[]), None);
+        assert_eq!(origins("https://[2001:db8::1]", "", &[]), None);
+    }
+
+    #[test]
+    fn pages_of_other_domains_use_no_passkeys() {
+        let others = [
+            "https://app.example.com",
+            "https://example.com.evil.test",
+            "https://badexample.com",
+            "https://other.test",
+        ];
+        let fitting = origins("https://api.example.com", "example.com", &others).unwrap();
+        assert_eq!(fitting, ["https://api.example.com/", "https://app.example.com/"]);
+        let mut config = Config::default();
+        config.auth.passkey_domain = "example.com".into();
+        config.server.public_url = "https://example.org".into();
+        assert!(party(&config).unwrap_err().to_string().contains("auth.passkey_domain"));
+    }
+}

@@ -1,0 +1,46 @@
+//! A passkey of a user.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use webauthn_rs::prelude::{AuthenticationResult, Passkey, Uuid};
+
+use crate::access::secret::sha256;
+
+/// A passkey of a user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::auth::factor) struct OwnPasskey {
+    /// The id that the device gave it, base64url.
+    pub(in crate::auth::factor) id: String,
+    /// What the user calls it.
+    pub(super) name: String,
+    pub(super) created_at: Timestamp,
+    /// When it was last used.
+    pub(super) used_at: Option<Timestamp>,
+    /// Its public key, and what is known of the device.
+    pub(super) key: Passkey,
+}
+
+impl OwnPasskey {
+    pub(super) fn new(key: Passkey, name: String, now: Timestamp) -> Self {
+        Self { id: id_text(key.cred_id()), name, created_at: now, used_at: None, key }
+    }
+
+    /// The same after it was used: a counter of the device moves on, by which a copy of the key would show.
+    pub(super) fn used(mut self, result: &AuthenticationResult, now: Timestamp) -> Self {
+        self.key.update_credential(result);
+        Self { used_at: Some(now), ..self }
+    }
+}
+
+/// The id of a passkey as text.
+pub(super) fn id_text(id: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+/// By what devices know a user: nothing that tells who it is, always the same for one user.
+pub(super) fn handle(user: &str) -> Uuid {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = sha256(user.as_bytes());
+    Uuid::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+}

@@ -1,0 +1,256 @@
+//! Use cases of passkeys.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use webauthn_rs::prelude::{AuthenticationResult, PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError};
+
+use super::{
+    ceremony::Ceremony,
+    model::{OwnPasskey, handle, id_text},
+};
+use crate::{
+    access::{Principal, Who},
+    audit::{self, Event},
+    auth::{
+        AuthError, AuthService, SignedIn, Visit,
+        factor::{
+            PROVEN,
+            model::Factors,
+            repo,
+            service::{add_factor, check_open, prove_session},
+        },
+        letter, own_session,
+    },
+    mail,
+    store::Tx,
+};
+
+/// The most passkeys of a user.
+const PASSKEYS_MAX: usize = 20;
+/// How somebody signed in who has shown a passkey ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)): a key was shown, and its user was
+/// verified by the device.
+const METHODS: [&str; 2] = ["pop", PROVEN];
+
+/// What a device is asked.
+#[derive(Debug)]
+pub(super) struct Challenge {
+    /// The id to give with the answer.
+    pub(super) ceremony: String,
+    /// The options, as browsers read them.
+    pub(super) options: Value,
+}
+
+impl AuthService {
+    /// Begins to add a passkey.
+    pub(super) async fn begin_passkey(
+        &self,
+        caller: &Principal,
+        password: Option<String>,
+    ) -> Result<Challenge, AuthError> {
+        let session = own_session(caller)?.to_owned();
+        let party = self.passkeys.party()?;
+        self.prove_caller(caller, password).await?;
+        let factors = check_open(&self.store.snapshot(), caller.id.as_str(), &session)?;
+        let known = factors.passkeys.iter().map(|own| own.key.cred_id().clone()).collect();
+        let (user, name) = (handle(caller.id.as_str()), &caller.email);
+        let (asked, state) =
+            party.start_passkey_registration(user, name, name, Some(known)).map_err(|error| unable(&error))?;
+        let mut options = to_json(&asked.public_key)?;
+        // A key that the device finds by itself signs in without a name; one that has no room for it is a second factor.
+        if let Some(Value::Object(selection)) = options.get_mut("authenticatorSelection") {
+            selection.insert("residentKey".into(), "preferred".into());
+        }
+        Ok(Challenge {
+            ceremony: self.passkeys.begin(Ceremony::Register { session, state }, self.clock.now()),
+            options,
+        })
+    }
+
+    /// Adds a passkey. The first second factor of a user ends the other sessions, and brings recovery codes.
+    pub(super) async fn add_passkey(
+        &self,
+        caller: &Principal,
+        who: Who,
+        ceremony: &str,
+        (credential, name): (Value, String),
+    ) -> Result<(OwnPasskey, Vec<String>), AuthError> {
+        let session = own_session(caller)?.to_owned();
+        let now = self.clock.now();
+        let state = match self.passkeys.take(ceremony, now)? {
+            Ceremony::Register { session: begun, state } if begun == session => state,
+            _ => return Err(REFUSED),
+        };
+        let credential: RegisterPublicKeyCredential = parse(credential)?;
+        let made = self.passkeys.party()?.finish_passkey_registration(&credential, &state);
+        let passkey = OwnPasskey::new(made.map_err(|error| refused(&error))?, name, now);
+        let (user, email, added) = (caller.id.to_string(), caller.email.clone(), passkey.clone());
+        let codes = self.store.write::<_, AuthError, _>(move |tx| {
+            let mut factors = check_open(tx, &user, &session)?;
+            if repo::owner(tx, &passkey.id)?.is_some() || factors.passkeys.len() >= PASSKEYS_MAX {
+                return Err(AuthError::Conflict(format!(
+                    "this passkey is known already, or you have {PASSKEYS_MAX}; remove one first"
+                )));
+            }
+            repo::put_owner(tx, &passkey.id, &user)?;
+            factors.passkeys.push(passkey);
+            let codes = add_factor(tx, &user, &session, factors)?;
+            mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
+            audit::record(tx, Event::new("factor.added", &who, &user, now).with(json!({"kind": "passkey"})))?;
+            Ok(codes)
+        });
+        let codes = codes.await?;
+        self.mail.wake();
+        Ok((added, codes))
+    }
+
+    /// The caller's passkeys, the oldest first.
+    pub(super) fn passkeys_of(&self, caller: &Principal) -> Result<Vec<OwnPasskey>, AuthError> {
+        own_session(caller)?;
+        Ok(repo::factors(&self.store.snapshot(), caller.id.as_str())?.passkeys)
+    }
+
+    /// Removes a passkey of the caller.
+    pub(super) async fn remove_passkey(
+        &self,
+        caller: &Principal,
+        who: Who,
+        id: String,
+        password: Option<String>,
+    ) -> Result<(), AuthError> {
+        own_session(caller)?;
+        self.prove_caller(caller, password).await?;
+        let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        self.store
+            .write::<_, AuthError, _>(move |tx| {
+                let mut factors = repo::factors(tx, &user)?;
+                let at = factors.passkeys.iter().position(|own| own.id == id);
+                factors.passkeys.remove(at.ok_or_else(|| AuthError::NotFound(format!("passkey \"{id}\"")))?);
+                repo::put(tx, &user, factors)?;
+                repo::delete_owner(tx, &id)?;
+                mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
+                let event = Event::new("factor.removed", &who, &user, now).with(json!({"kind": "passkey"}));
+                Ok(audit::record(tx, event)?)
+            })
+            .await?;
+        self.mail.wake();
+        Ok(())
+    }
+
+    /// Begins to sign somebody in, whoever it may be.
+    pub(super) fn begin_passkey_sign_in(&self) -> Result<Challenge, AuthError> {
+        let begun = self.passkeys.party()?.start_discoverable_authentication();
+        let (asked, state) = begun.map_err(|error| unable(&error))?;
+        let ceremony = self.passkeys.begin(Ceremony::SignIn(state), self.clock.now());
+        Ok(Challenge { ceremony, options: to_json(&asked.public_key)? })
+    }
+
+    /// Signs in whose passkey has answered.
+    pub(super) async fn sign_in_by_passkey(
+        &self,
+        ceremony: &str,
+        credential: Value,
+        visit: Visit,
+    ) -> Result<SignedIn, AuthError> {
+        let now = self.clock.now();
+        let Ceremony::SignIn(state) = self.passkeys.take(ceremony, now)? else { return Err(REFUSED) };
+        let party = self.passkeys.party()?;
+        let credential: PublicKeyCredential = parse(credential)?;
+        let (known_as, id) =
+            party.identify_discoverable_authentication(&credential).map_err(|error| refused(&error))?;
+        let id = id_text(id);
+        let snapshot = self.store.snapshot();
+        let user = repo::owner(&snapshot, &id)?.filter(|user| handle(user) == known_as).ok_or(REFUSED)?;
+        let own = passkey(&repo::factors(&snapshot, &user)?, &id)?;
+        let result = party.finish_discoverable_authentication_v2(&credential, state, &own.key);
+        let result = result.map_err(|error| refused(&error))?;
+        let account = self.directory.by_id(&user)?.filter(|account| !account.disabled).ok_or(REFUSED)?;
+        let shown = move |tx: &mut Tx<'_>| use_passkey(tx, &user, &id, &result, now);
+        self.sign_in_as(account, &METHODS, visit, shown).await
+    }
+
+    /// Begins to prove the second factor of a session by one of the caller's passkeys.
+    pub(super) fn begin_passkey_proof(&self, caller: &Principal) -> Result<Challenge, AuthError> {
+        let session = own_session(caller)?.to_owned();
+        let own = repo::factors(&self.store.snapshot(), caller.id.as_str())?.passkeys;
+        if own.is_empty() {
+            return Err(AuthError::Conflict("you have no passkey".into()));
+        }
+        let keys: Vec<_> = own.into_iter().map(|own| own.key).collect();
+        let begun = self.passkeys.party()?.start_passkey_authentication(&keys);
+        let (asked, state) = begun.map_err(|error| unable(&error))?;
+        let ceremony = self.passkeys.begin(Ceremony::Prove { session, state }, self.clock.now());
+        Ok(Challenge { ceremony, options: to_json(&asked.public_key)? })
+    }
+
+    /// Proves the second factor of a session by a passkey.
+    pub(super) async fn prove_by_passkey(
+        &self,
+        caller: &Principal,
+        who: Who,
+        ceremony: &str,
+        credential: Value,
+    ) -> Result<(), AuthError> {
+        let session = own_session(caller)?.to_owned();
+        let now = self.clock.now();
+        let state = match self.passkeys.take(ceremony, now)? {
+            Ceremony::Prove { session: begun, state } if begun == session => state,
+            _ => return Err(REFUSED),
+        };
+        let credential: PublicKeyCredential = parse(credential)?;
+        let result = self.passkeys.party()?.finish_passkey_authentication(&credential, &state);
+        let result = result.map_err(|error| refused(&error))?;
+        let user = caller.id.to_string();
+        self.store
+            .write(move |tx| {
+                use_passkey(tx, &user, &id_text(result.cred_id()), &result, now)?;
+                prove_session(tx, &session)?;
+                let event = Event::new("factor.proven", &who, &user, now).with(json!({"kind": "passkey"}));
+                Ok::<_, AuthError>(audit::record(tx, event)?)
+            })
+            .await
+    }
+}
+
+const REFUSED: AuthError = AuthError::InvalidToken("the passkey was not accepted");
+
+/// The passkey of this id.
+fn passkey(factors: &Factors, id: &str) -> Result<OwnPasskey, AuthError> {
+    factors.passkeys.iter().find(|own| own.id == id).cloned().ok_or(REFUSED)
+}
+
+/// Notes that a passkey was used, as long as it is the user's.
+fn use_passkey(
+    tx: &mut Tx<'_>,
+    user: &str,
+    id: &str,
+    result: &AuthenticationResult,
+    now: Timestamp,
+) -> Result<(), AuthError> {
+    let mut factors = repo::factors(tx, user)?;
+    let own = factors.passkeys.iter_mut().find(|own| own.id == id).ok_or(REFUSED)?;
+    *own = own.clone().used(result, now);
+    Ok(repo::put(tx, user, factors)?)
+}
+
+/// Why a device's answer is not taken goes to the log only.
+fn refused(error: &WebauthnError) -> AuthError {
+    tracing::info!(%error, "a passkey was not accepted");
+    REFUSED
+}
+
+fn unable(error: &WebauthnError) -> AuthError {
+    tracing::error!(%error, "a challenge for passkeys was not made");
+    AuthError::Crypto("a challenge for passkeys was not made")
+}
+
+fn to_json(options: &impl serde::Serialize) -> Result<Value, AuthError> {
+    serde_json::to_value(options).map_err(|_| AuthError::Crypto("a challenge for passkeys is no JSON"))
+}
+
+/// The answer of a device, as browsers write it.
+fn parse<T: serde::de::DeserializeOwned>(credential: Value) -> Result<T, AuthError> {
+    serde_json::from_value(credential).map_err(|error| {
+        let detail = format!("must be what PublicKeyCredential.toJSON() gives: {error}");
+        AuthError::Invalid(vec![crate::kernel::FieldError::at("credential", "type", &detail)])
+    })
+}
