@@ -235,6 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn passkeys_belong_to_a_domain_of_the_server() {
+        let domain = |public: &str| {
+            let toml = format!("[server]\npublic_url = \"{public}\"\n[auth]\npasskey_domain = \"example.com\"");
+            let (_folder, sources) = sources(&toml, &[], &[]);
+            load(&sources)
+        };
+        assert!(domain("https://app.example.com").is_ok() && domain("https://example.com:8443/base").is_ok());
+        for public in ["", "https://example.org", "https://badexample.com", "https://192.0.2.7"] {
+            let errors = domain(public).unwrap_err().to_string();
+            assert!(errors.contains("auth.passkey_domain: must be the host of"), "{public}: {errors}");
+        }
+    }
+
+    #[test]
     fn a_secret_comes_from_a_file_and_is_never_shown() {
         let (folder, mut sources) = sources("", &[], &[]);
         let key = folder.path().join("key.pem");

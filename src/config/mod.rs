@@ -3,6 +3,7 @@
 //!
 //! The tree below is the reference: a key's path is `section.field`, its environment variable `STEAD_SECTION_FIELD`.
 
+mod check;
 mod load;
 
 use std::path::PathBuf;
@@ -299,79 +300,6 @@ impl Default for Log {
 pub const SECRETS: [&str; 2] = ["auth.signing_key", "mail.smtp_password"];
 
 impl Config {
-    /// Everything that is wrong with the values together, as `(path, what)`.
-    fn faults(&self) -> Vec<(String, String)> {
-        let mut faults = Vec::new();
-        let mut check = |fits: bool, path: &str, what: &str| {
-            if !fits {
-                faults.push((path.to_owned(), what.to_owned()));
-            }
-        };
-        let listen = self.server.listen.rsplit_once(':');
-        let listen = listen.filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        check(listen.is_some(), "server.listen", "must be HOST:PORT, such as 127.0.0.1:8090");
-        check(!self.server.data.as_os_str().is_empty(), "server.data", "must name a folder");
-        check((1..=1024).contains(&(self.server.threads.max(1))), "server.threads", "must be from 0 to 1024");
-        check(
-            (1024..=1 << 30).contains(&self.http.body_bytes_max),
-            "http.body_bytes_max",
-            "must be from 1024 to 1073741824",
-        );
-        check((1..=1 << 20).contains(&self.http.requests_max), "http.requests_max", "must be from 1 to 1048576");
-        check(self.http.timeout_ms > 0, "http.timeout_ms", "must be greater than 0");
-        check(self.http.stream_idle_ms > 0, "http.stream_idle_ms", "must be greater than 0");
-        let origin = |origin: &String| origin == "*" || origin.starts_with("http://") || origin.starts_with("https://");
-        check(
-            self.http.cors_origins.iter().all(origin),
-            "http.cors_origins",
-            "each must be \"*\" or start with http:// or https://",
-        );
-        check((1..=1 << 20).contains(&self.store.queue_max), "store.queue_max", "must be from 1 to 1048576");
-        check((1..=100_000).contains(&self.store.batch_max), "store.batch_max", "must be from 1 to 100000");
-        check((1..=1024).contains(&self.store.scans_max), "store.scans_max", "must be from 1 to 1024");
-        check(
-            (60..=86_400).contains(&self.auth.access_token_seconds),
-            "auth.access_token_seconds",
-            "must be from 60 to 86400",
-        );
-        check(
-            (self.auth.access_token_seconds..=366 * 86_400).contains(&self.auth.refresh_token_seconds),
-            "auth.refresh_token_seconds",
-            "must be from auth.access_token_seconds to 31622400",
-        );
-        check(
-            (self.auth.refresh_token_seconds..=3660 * 86_400).contains(&self.auth.session_seconds_max),
-            "auth.session_seconds_max",
-            "must be from auth.refresh_token_seconds to 316224000",
-        );
-        check(self.auth.refresh_grace_seconds <= 60, "auth.refresh_grace_seconds", "must be from 0 to 60");
-        let registration = matches!(self.auth.registration.as_str(), "open" | "invite" | "closed");
-        check(registration, "auth.registration", "must be open, invite or closed");
-        let closed = ["id", "email", "roles", "disabled", "createdAt", "updatedAt", "version"];
-        let fields = self.auth.registration_fields.iter().all(|name| !closed.contains(&name.as_str()));
-        check(fields, "auth.registration_fields", "must not name fields that are not the user's to give");
-        check(!self.auth.issuer.is_empty(), "auth.issuer", "must not be empty");
-        check(!self.auth.audience.is_empty(), "auth.audience", "must not be empty");
-        let url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
-        check(url(&self.server.public_url), "server.public_url", "must start with http:// or https://");
-        check(url(&self.mail.link_url), "mail.link_url", "must start with http:// or https://");
-        let tls = matches!(self.mail.smtp_tls.as_str(), "starttls" | "tls" | "none");
-        check(tls, "mail.smtp_tls", "must be starttls, tls or none");
-        check(self.mail.smtp_port > 0, "mail.smtp_port", "must be from 1 to 65535");
-        check(self.mail.from.contains('@'), "mail.from", "must be an address, such as Stead <stead@example.com>");
-        check((1..=3_650).contains(&self.mail.retention_days), "mail.retention_days", "must be from 1 to 3650");
-        check((1..=36_500).contains(&self.audit.retention_days), "audit.retention_days", "must be from 1 to 36500");
-        check((8..=128).contains(&self.auth.password_length_min), "auth.password_length_min", "must be from 8 to 128");
-        check(self.records.examined_max > 0, "records.examined_max", "must be greater than 0");
-        let depth = self.records.relation_depth_max;
-        check((1..=6).contains(&depth), "records.relation_depth_max", "must be from 1 to 6");
-        let format = matches!(self.log.format.as_str(), "auto" | "json" | "pretty");
-        check(format, "log.format", "must be auto, json or pretty");
-        let level = self.log.level.parse::<tracing_subscriber::EnvFilter>();
-        check(level.is_ok(), "log.level", "must be a level such as info, or a list such as info,stead::store=debug");
-        faults
-    }
-
     /// The page to which links in mails lead.
     #[must_use]
     pub fn link_url(&self) -> String {
@@ -380,6 +308,24 @@ impl Config {
             public => public.to_owned(),
         };
         if self.mail.link_url.is_empty() { format!("{own}/account") } else { self.mail.link_url.clone() }
+    }
+
+    /// The domain to which passkeys belong, and the origins whose pages may use them: none where the server is known by an address
+    /// only.
+    #[must_use]
+    pub fn passkey_origins(&self) -> (&str, Vec<&str>) {
+        let public = match self.server.public_url.as_str() {
+            "" if self.auth.passkey_domain.is_empty() => "http://localhost",
+            public => public,
+        };
+        let domain = match self.auth.passkey_domain.as_str() {
+            "" => host_of(public).unwrap_or_default(),
+            given => given,
+        };
+        let is_below =
+            |host: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let named = [public].into_iter().chain(self.http.cors_origins.iter().map(String::as_str));
+        (domain, named.filter(|origin| !domain.is_empty() && host_of(origin).is_some_and(is_below)).collect())
     }
 
     /// The configuration as TOML, with secrets hidden.
@@ -395,4 +341,12 @@ impl Config {
         }
         toml::to_string(&table).unwrap_or_default()
     }
+}
+
+/// The host in a URL, unless it is an address.
+fn host_of(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split('/').next()?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let is_name = !host.is_empty() && !host.starts_with('[') && host.parse::<std::net::IpAddr>().is_err();
+    is_name.then_some(host)
 }

@@ -147,3 +147,36 @@ async fn who_has_lost_the_factor_is_helped_by_an_admin() {
     ann.get(ME).await.problem(401, "unauthenticated");
     assert_eq!(sign_in(&app, "ann").await.1["secondFactorRequired"], false);
 }
+
+#[tokio::test]
+async fn who_has_no_password_is_asked_for_a_fresh_sign_in() {
+    let app = TestApp::start().await;
+    app.record("users", json!({"email": "eve@example.com"})).await;
+    app.guest().post(&format!("{AUTH}/email-sign-in"), json!({"email": "eve@example.com"})).await.expect(202);
+    let newest = async || app.operator().get("/api/v1/mail?to=eve@example.com").await.ok(200)["items"][0].clone();
+    app.until("the mail comes", async || newest().await["kind"] == "session.signIn").await;
+    let mail = app.operator().get(&format!("/api/v1/mail/{}", newest().await["number"])).await.ok(200);
+    let token = mail["text"].as_str().unwrap().split("#sign-in=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let session = app.guest().post(&format!("{AUTH}/email-sign-in/confirm"), json!({"token": token})).await.ok(200);
+    let eve = app.guest().signed_in("", session["accessToken"].as_str().unwrap());
+    let asked = [
+        ("authenticator", json!({})),
+        ("passkeys/register/options", json!({})),
+        ("change-email", json!({"newEmail": "eva@example.com"})),
+    ];
+    for (path, body) in &asked {
+        let answer = eve.post(&format!("{AUTH}/{path}"), body.clone()).await;
+        assert!(answer.status.is_success(), "{path}: {answer}");
+    }
+    app.clock.advance_seconds(601);
+    for (path, body) in &asked {
+        eve.post(&format!("{AUTH}/{path}"), body.clone()).await.problem(403, "forbidden");
+    }
+    // Whoever has a password gives it, however fresh the sign-in.
+    app.user("ann", &["user"]).await;
+    let ann = sign_in(&app, "ann").await.0;
+    for (path, body) in asked {
+        let problem = ann.post(&format!("{AUTH}/{path}"), body).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/currentPassword");
+    }
+}

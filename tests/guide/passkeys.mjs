@@ -98,6 +98,10 @@ for (const path of ["passkeys/register/options", "authenticator"]) {
 }
 asked = await call("POST", `${api}/second-factor/passkey/options`, half.accessToken);
 assert.equal(asked.body.options.allowCredentials.length, 1);
+const bent = { ceremony: asked.body.ceremony, credential: await show(asked.body.options) };
+bent.credential.response.signature = good.credential.response.signature;
+assert.equal((await call("POST", `${api}/second-factor/passkey`, half.accessToken, bent)).status, 401, "a signature of something else");
+asked = await call("POST", `${api}/second-factor/passkey/options`, half.accessToken);
 const proof = { ceremony: asked.body.ceremony, credential: await show(asked.body.options) };
 assert.equal((await call("POST", `${api}/second-factor/passkey`, half.accessToken, proof)).status, 204);
 assert.equal((await call("GET", `${api}/sessions`, half.accessToken)).status, 200);
@@ -105,6 +109,8 @@ assert.equal((await call("GET", `${api}/sessions`, half.accessToken)).status, 20
 // A recovery code does as well; removing the passkey takes the password.
 const lost = await login();
 assert.equal((await call("POST", `${api}/second-factor`, lost.accessToken, { code: added.body.recoveryCodes[0] })).status, 204);
+const noApp = await call("POST", `${api}/authenticator/remove`, lost.accessToken, { code: added.body.recoveryCodes[1] });
+assert.deepEqual([noApp.status, noApp.body.code], [409, "conflict"], "there is no app to remove");
 const { items } = (await call("GET", `${api}/passkeys`, lost.accessToken)).body;
 assert.equal(items[0].name, "Laptop");
 assert.ok(items[0].lastUsedAt);
@@ -115,8 +121,11 @@ asked = await call("POST", `${api}/passkeys/sign-in/options`);
 const gone = { ceremony: asked.body.ceremony, credential: await show(asked.body.options) };
 assert.equal((await call("POST", `${api}/passkeys/sign-in`, null, gone)).status, 401);
 assert.equal((await login()).secondFactorRequired, false);
-const events = (await call("GET", "/api/v1/audit?kind=factor", lost.accessToken)).body.items.map((event) => event.kind);
-assert.deepEqual(events, ["factor.removed", "factor.proven", "factor.proven", "factor.added"]);
+const events = async (kind) => (await call("GET", `/api/v1/audit?kind=${kind}`, lost.accessToken)).body.items;
+const kinds = (await events("factor")).map((event) => event.kind);
+assert.deepEqual(kinds, ["factor.removed", "factor.proven", "factor.proven", "factor.refused", "factor.added"]);
+const subjects = (await events("session.refused")).filter((event) => event.detail.kind === "passkey").map((event) => event.subject);
+assert.deepEqual(subjects, ["", signedIn.body.user.id, signedIn.body.user.id], "a passkey that is nobody's, and two of hers");
 
 await browser.close();
 console.log("the browser is content");

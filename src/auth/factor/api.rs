@@ -6,7 +6,7 @@ use poem::Request;
 use poem_openapi::{OpenApi, payload::Json};
 use qrcode::{QrCode, render::svg};
 
-use super::dto::{CodeRequest, RecoveryResponse, SetUpRequest, SetUpResponse};
+use super::dto::{CodeRequest, ProofRequest, RecoveryResponse, SetUpResponse};
 use crate::{
     auth::{AuthError, AuthService, api::Tag},
     http::{ApiError, JsonBody, NoContent, caller_of, who_of},
@@ -52,7 +52,7 @@ impl FactorApi {
     /// Everyone who is signed in in person and has no authenticator may call this, with the password; who has no password, within ten
     /// minutes of signing in. It counts once it is confirmed.
     #[oai(path = "/authenticator", method = "post", operation_id = "setUpAuthenticator")]
-    async fn set_up(&self, request: &Request, body: JsonBody<SetUpRequest>) -> Result<Json<SetUpResponse>, ApiError> {
+    async fn set_up(&self, request: &Request, body: JsonBody<ProofRequest>) -> Result<Json<SetUpResponse>, ApiError> {
         let made = self.auth.set_up_authenticator(&*caller_of(request)?, body.0.current_password).await?;
         let code = QrCode::new(made.uri.as_bytes()).map_err(|_| AuthError::Crypto("the link fits no QR code"))?;
         let qr_svg = code.render::<svg::Color<'_>>().min_dimensions(PIXELS_MIN, PIXELS_MIN).build();

@@ -6,15 +6,15 @@ use serde::Deserialize;
 /// Who you are: your password, if you have one. If not, sign in again first.
 #[derive(Debug, Deserialize, Object)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[oai(rename_all = "camelCase", rename = "AuthenticatorSetUp", example)]
-pub(super) struct SetUpRequest {
+#[oai(rename_all = "camelCase", rename = "IdentityProof", example)]
+pub(super) struct ProofRequest {
     /// The password of your account.
     #[serde(default)]
     #[oai(validator(max_length = 1024))]
     pub(super) current_password: Option<String>,
 }
 
-impl Example for SetUpRequest {
+impl Example for ProofRequest {
     fn example() -> Self {
         Self { current_password: Some("a long enough password".into()) }
     }

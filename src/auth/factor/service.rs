@@ -126,6 +126,9 @@ impl AuthService {
         let email = caller.email.clone();
         self.with_code(caller, code, move |tx, user, now| {
             let factors = repo::factors(tx, user)?;
+            if factors.confirmed().is_none() {
+                return Err(AuthError::Conflict("there is no authenticator to remove".into()));
+            }
             repo::put(tx, user, Factors { authenticator: None, ..factors })?;
             mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
             Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)

@@ -120,8 +120,8 @@ impl FlowsApi {
 
     /// Change my address
     ///
-    /// Everyone who is signed in in person may call this, with the password. A mail to the new address brings a link; the old one holds
-    /// until it is used, and is then told.
+    /// Everyone who is signed in in person may call this, with the password; who has none, within ten minutes of signing in. A mail to
+    /// the new address brings a link; the old one holds until it is used, and is then told.
     #[oai(path = "/auth/change-email", method = "post", operation_id = "changeEmail")]
     async fn change_email(&self, request: &Request, body: JsonBody<NewEmailRequest>) -> Result<Accepted, ApiError> {
         let NewEmailRequest { new_email, current_password } = body.0;

@@ -94,14 +94,15 @@ pub(super) struct NewEmailRequest {
     /// The address from now on.
     #[oai(validator(max_length = 254))]
     pub(super) new_email: String,
-    /// Your password.
+    /// Your password, if you have one. If not, sign in again first.
+    #[serde(default)]
     #[oai(validator(max_length = 1024))]
-    pub(super) current_password: String,
+    pub(super) current_password: Option<String>,
 }
 
 impl Example for NewEmailRequest {
     fn example() -> Self {
-        Self { new_email: "ann@example.org".into(), current_password: "a long enough password".into() }
+        Self { new_email: "ann@example.org".into(), current_password: Some("a long enough password".into()) }
     }
 }
 

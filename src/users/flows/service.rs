@@ -166,11 +166,11 @@ impl Flows {
         caller: &Principal,
         who: Who,
         new: &str,
-        password: String,
+        password: Option<String>,
     ) -> Result<(), UserError> {
         own_session(caller)?;
         let email = address(new, "newEmail")?;
-        self.parts.auth.prove(caller, password).await?;
+        self.parts.auth.prove_caller(caller, password).await?;
         let user = Some(caller.id.to_string());
         self.ask(Request { user, ..plain(Purpose::ChangeEmail, email, who) }).await
     }

@@ -6,13 +6,13 @@ use poem::Request;
 use poem_openapi::{OpenApi, param::Path, payload::Json};
 
 use super::dto::{
-    AddedResponse, AnswerRequest, ChallengeResponse, PasskeyListResponse, ProofRequest, RegisterRequest, SignInRequest,
-    credential,
+    AddedResponse, AnswerRequest, ChallengeResponse, PasskeyListResponse, RegisterRequest, SignInRequest, credential,
 };
 use crate::{
     auth::{
         AuthService, SessionReply,
         api::{Tag, visit_of},
+        factor::dto::ProofRequest,
     },
     http::{ApiError, Cookies, JsonBody, NoContent, caller_of, who_of},
 };

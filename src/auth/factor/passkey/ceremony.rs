@@ -1,8 +1,7 @@
 //! What passkeys are asked, and by whom: a ceremony begins with a challenge, and ends with the answer of a device, or with its time.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use webauthn_rs::prelude::{
@@ -73,26 +72,14 @@ impl Passkeys {
 /// by an address only.
 ///
 /// # Errors
-/// When the domain is not that of any origin.
+/// When an origin is no URL.
 pub fn party(config: &Config) -> anyhow::Result<Option<Webauthn>> {
-    let public = config.server.public_url.as_str();
-    let local = public.is_empty() && config.auth.passkey_domain.is_empty();
-    let public = if local { "http://localhost" } else { public };
-    let named = [public].into_iter().chain(config.http.cors_origins.iter().map(String::as_str));
-    let origins: Vec<Url> = named.filter_map(|text| Url::parse(text).ok()).collect();
-    let domain = match config.auth.passkey_domain.as_str() {
-        "" => origins.first().and_then(Url::domain).unwrap_or_default().to_owned(),
-        given => given.to_owned(),
-    };
-    if domain.is_empty() || domain.parse::<IpAddr>().is_ok() {
-        return Ok(None);
-    }
-    let is_below = |host: &str| host == domain || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'));
-    let mut fitting = origins.iter().filter(|origin| origin.domain().is_some_and(is_below));
-    let first =
-        fitting.next().context("auth.passkey_domain is not the domain of server.public_url or http.cors_origins")?;
-    let builder = WebauthnBuilder::new(&domain, first)?.rp_name(&config.auth.issuer).allow_any_port(local);
-    Ok(Some(fitting.fold(builder, WebauthnBuilder::append_allowed_origin).build()?))
+    let (domain, origins) = config.passkey_origins();
+    let origins = origins.into_iter().map(Url::parse).collect::<Result<Vec<_>, _>>()?;
+    let Some((first, others)) = origins.split_first() else { return Ok(None) };
+    let local = config.server.public_url.is_empty() && config.auth.passkey_domain.is_empty();
+    let builder = WebauthnBuilder::new(domain, first)?.rp_name(&config.auth.issuer).allow_any_port(local);
+    Ok(Some(others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build()?))
 }
 
 #[cfg(test)]
@@ -126,9 +113,10 @@ mod tests {
         ];
         let fitting = origins("https://api.example.com", "example.com", &others).unwrap();
         assert_eq!(fitting, ["https://api.example.com/", "https://app.example.com/"]);
-        let mut config = Config::default();
-        config.auth.passkey_domain = "example.com".into();
-        config.server.public_url = "https://example.org".into();
-        assert!(party(&config).unwrap_err().to_string().contains("auth.passkey_domain"));
+        assert_eq!(origins("https://example.org", "example.com", &[]), None, "the configuration is refused before");
+        assert_eq!(
+            origins("https://api.example.com:8443/base", "", &[]).unwrap(),
+            ["https://api.example.com:8443/base"]
+        );
     }
 }

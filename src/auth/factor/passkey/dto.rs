@@ -37,23 +37,6 @@ impl Example for ChallengeResponse {
     }
 }
 
-/// Who you are: your password, if you have one. If not, sign in again first.
-#[derive(Debug, Deserialize, Object)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[oai(rename_all = "camelCase", rename = "PasskeyProof", example)]
-pub(super) struct ProofRequest {
-    /// The password of your account.
-    #[serde(default)]
-    #[oai(validator(max_length = 1024))]
-    pub(super) current_password: Option<String>,
-}
-
-impl Example for ProofRequest {
-    fn example() -> Self {
-        Self { current_password: Some("a long enough password".into()) }
-    }
-}
-
 /// The answer of a device.
 #[derive(Debug, Deserialize, Object)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use webauthn_rs::prelude::{AuthenticationResult, PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError};
+use webauthn_rs::prelude::{
+    AuthenticationResult, DiscoverableAuthentication, PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError,
+    WebauthnResult,
+};
 
 use super::{
     ceremony::Ceremony,
@@ -12,17 +15,16 @@ use crate::{
     access::{Principal, Who},
     audit::{self, Event},
     auth::{
-        AuthError, AuthService, SignedIn, Visit,
+        Account, AuthError, AuthService, SignedIn, Visit,
         factor::{
-            PROVEN,
-            model::Factors,
-            repo,
+            PROVEN, repo,
             service::{add_factor, check_open, prove_session},
         },
         letter, own_session,
     },
+    kernel::FieldError,
     mail,
-    store::Tx,
+    store::{StoreError, Tx},
 };
 
 /// The most passkeys of a user.
@@ -82,7 +84,7 @@ impl AuthService {
         };
         let credential: RegisterPublicKeyCredential = parse(credential)?;
         let made = self.passkeys.party()?.finish_passkey_registration(&credential, &state);
-        let passkey = OwnPasskey::new(made.map_err(|error| refused(&error))?, name, now);
+        let passkey = OwnPasskey::new(accepted(made).ok_or(REFUSED)?, name, now);
         let (user, email, added) = (caller.id.to_string(), caller.email.clone(), passkey.clone());
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let mut factors = check_open(tx, &user, &session)?;
@@ -153,19 +155,39 @@ impl AuthService {
     ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
         let Ceremony::SignIn(state) = self.passkeys.take(ceremony, now)? else { return Err(REFUSED) };
-        let party = self.passkeys.party()?;
         let credential: PublicKeyCredential = parse(credential)?;
-        let (known_as, id) =
-            party.identify_discoverable_authentication(&credential).map_err(|error| refused(&error))?;
-        let id = id_text(id);
-        let snapshot = self.store.snapshot();
-        let user = repo::owner(&snapshot, &id)?.filter(|user| handle(user) == known_as).ok_or(REFUSED)?;
-        let own = passkey(&repo::factors(&snapshot, &user)?, &id)?;
-        let result = party.finish_discoverable_authentication_v2(&credential, state, &own.key);
-        let result = result.map_err(|error| refused(&error))?;
-        let account = self.directory.by_id(&user)?.filter(|account| !account.disabled).ok_or(REFUSED)?;
+        let id = id_text(credential.get_credential_id());
+        let user = repo::owner(&self.store.snapshot(), &id)?.unwrap_or_default();
+        let Some((account, result)) = self.recognize(&credential, state, &user, &id)? else {
+            return Err(self.refuse_passkey("session.refused", &visit.who, &user).await);
+        };
         let shown = move |tx: &mut Tx<'_>| use_passkey(tx, &user, &id, &result, now);
         self.sign_in_as(account, &METHODS, visit, shown).await
+    }
+
+    /// Whose passkey has answered, unless it is nobody's who may sign in.
+    fn recognize(
+        &self,
+        credential: &PublicKeyCredential,
+        state: DiscoverableAuthentication,
+        user: &str,
+        id: &str,
+    ) -> Result<Option<(Account, AuthenticationResult)>, AuthError> {
+        let party = self.passkeys.party()?;
+        let known_as = party.identify_discoverable_authentication(credential).ok().map(|(known_as, _)| known_as);
+        let factors = repo::factors(&self.store.snapshot(), user)?;
+        let own = factors.passkeys.iter().find(|own| own.id == id && known_as == Some(handle(user)));
+        let Some(own) = own else { return Ok(None) };
+        let shown = party.finish_discoverable_authentication_v2(credential, state, &own.key);
+        let account = self.directory.by_id(user)?.filter(|account| !account.disabled);
+        Ok(account.zip(accepted(shown)))
+    }
+
+    /// Tells the audit log of a passkey that was not accepted.
+    async fn refuse_passkey(&self, kind: &'static str, who: &Who, user: &str) -> AuthError {
+        let event = Event::new(kind, who, user, self.clock.now()).with(json!({"kind": "passkey"}));
+        let written = self.store.write::<_, StoreError, _>(move |tx| audit::record(tx, event)).await;
+        written.err().map_or(REFUSED, AuthError::from)
     }
 
     /// Begins to prove the second factor of a session by one of the caller's passkeys.
@@ -197,9 +219,11 @@ impl AuthService {
             _ => return Err(REFUSED),
         };
         let credential: PublicKeyCredential = parse(credential)?;
-        let result = self.passkeys.party()?.finish_passkey_authentication(&credential, &state);
-        let result = result.map_err(|error| refused(&error))?;
         let user = caller.id.to_string();
+        let shown = self.passkeys.party()?.finish_passkey_authentication(&credential, &state);
+        let Some(result) = accepted(shown) else {
+            return Err(self.refuse_passkey("factor.refused", &who, &user).await);
+        };
         self.store
             .write(move |tx| {
                 use_passkey(tx, &user, &id_text(result.cred_id()), &result, now)?;
@@ -212,11 +236,6 @@ impl AuthService {
 }
 
 const REFUSED: AuthError = AuthError::InvalidToken("the passkey was not accepted");
-
-/// The passkey of this id.
-fn passkey(factors: &Factors, id: &str) -> Result<OwnPasskey, AuthError> {
-    factors.passkeys.iter().find(|own| own.id == id).cloned().ok_or(REFUSED)
-}
 
 /// Notes that a passkey was used, as long as it is the user's.
 fn use_passkey(
@@ -232,10 +251,9 @@ fn use_passkey(
     Ok(repo::put(tx, user, factors)?)
 }
 
-/// Why a device's answer is not taken goes to the log only.
-fn refused(error: &WebauthnError) -> AuthError {
-    tracing::info!(%error, "a passkey was not accepted");
-    REFUSED
+/// What came of a device's answer. Why it is not taken goes to the log only.
+fn accepted<T>(result: WebauthnResult<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::info!(%error, "a passkey was not accepted")).ok()
 }
 
 fn unable(error: &WebauthnError) -> AuthError {
@@ -251,6 +269,6 @@ fn to_json(options: &impl serde::Serialize) -> Result<Value, AuthError> {
 fn parse<T: serde::de::DeserializeOwned>(credential: Value) -> Result<T, AuthError> {
     serde_json::from_value(credential).map_err(|error| {
         let detail = format!("must be what PublicKeyCredential.toJSON() gives: {error}");
-        AuthError::Invalid(vec![crate::kernel::FieldError::at("credential", "type", &detail)])
+        AuthError::Invalid(vec![FieldError::at("credential", "type", &detail)])
     })
 }
