@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod keys;
 pub mod mail;
 pub mod openapi;
+pub mod outgoing;
 pub mod pages;
 pub mod records;
 pub mod roles;

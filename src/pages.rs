@@ -11,6 +11,8 @@ const SCRIPT: (&str, &str) = ("text/javascript; charset=utf-8", include_str!("..
 const ACCOUNT: (&str, &str) = ("text/html; charset=utf-8", include_str!("../assets/account/index.html"));
 const ACCOUNT_SCRIPT: (&str, &str) = ("text/javascript; charset=utf-8", include_str!("../assets/account/account.js"));
 
+const SSO_SCRIPT: (&str, &str) = ("text/javascript; charset=utf-8", include_str!("../assets/account/sso.js"));
+
 /// The pages talk to this server only, also over plain HTTP, where the first set-up often happens.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self';object-src 'none';base-uri 'self';frame-ancestors 'none'";
 
@@ -29,4 +31,5 @@ pub fn mount(route: Route) -> Route {
         .at("/setup/setup.js", at("/setup/setup.js", on(SCRIPT)))
         .at("/account", at("/account", on(ACCOUNT)))
         .at("/account/account.js", at("/account/account.js", on(ACCOUNT_SCRIPT)))
+        .at("/account/sso.js", at("/account/sso.js", on(SSO_SCRIPT)))
 }

@@ -14,17 +14,26 @@ use crate::{app::App, config::Config};
 /// The operator's socket in the data folder.
 pub const CONTROL_SOCKET: &str = "control.sock";
 
+/// Opens the port. Who comes now waits until the server is ready.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: is another server there? Choose another address with --listen")
+    })
+}
+
 /// Serves until `stop` resolves or the store fails, then drains.
 ///
 /// # Errors
-/// When a listener cannot be opened, or the store failed.
-pub async fn run(app: App, config: &Config, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(&config.server.listen).await.with_context(|| {
-        format!(
-            "cannot listen on {}: is another server there? Choose another address with --listen",
-            config.server.listen
-        )
-    })?;
+/// When the operator's socket cannot be opened, or the store failed.
+pub async fn run(
+    app: App,
+    config: &Config,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let control =
         control_listener(&config.server.data)?.into_acceptor().await.context("cannot open the operator's socket")?;

@@ -13,7 +13,7 @@ use std::{
 /// The top-level modules by rank. One names those of lower ranks only: none above it, none beside it.
 const RANKS: [(u8, &[&str]); 15] = [
     (0, &["kernel", "config"]),
-    (1, &["telemetry", "expr"]),
+    (1, &["telemetry", "expr", "outgoing"]),
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http"]),

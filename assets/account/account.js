@@ -1,3 +1,5 @@
+import { signOn } from "./sso.js";
+
 // Does what the link of a mail is for. The token stands behind the # and so is in no log; nothing happens before the button is pressed,
 // for programs that look at mails open links, too.
 const flows = {
@@ -9,6 +11,9 @@ const flows = {
   "sign-in": { title: "Sign in", path: "email-sign-in/confirm", cookies: true, done: "You are signed in." },
 };
 
+// A link that is opened in a tab that is here already.
+addEventListener("hashchange", () => location.reload());
+
 const [name, token] = location.hash.slice(1).split("=");
 const flow = flows[name];
 const element = (id) => document.getElementById(id);
@@ -19,6 +24,8 @@ if (flow && token) {
   element("intro").textContent = flow.password ? "Choose a password: some words that do not belong together are good." : "";
   element("secret").hidden = !flow.password;
   element("form").hidden = false;
+} else {
+  await signOn(name, token);
 }
 
 element("form").addEventListener("submit", async (event) => {

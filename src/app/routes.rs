@@ -25,21 +25,22 @@ use crate::{
         self,
         api::UsersApi,
         flows::{self, api::FlowsApi},
+        sso::{self, api::SsoApi},
     },
 };
 
 /// The path under which the API stands.
 const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
-const PUBLIC: [&str; 13] = {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = SIGN_IN;
-    [auth::api::REFRESH_PATH, a, b, c, d, e, f, g, h, i, j, k, l]
+const PUBLIC: [&str; 17] = {
+    let ([a, b, c, d, e, f, g, h, i, j, k, l, m, n], [o, p]) = (SIGN_IN, sso::api::PUBLIC);
+    [auth::api::REFRESH_PATH, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 };
 /// Paths where somebody may try to guess a password or a token.
-const SIGN_IN: [&str; 12] = {
+const SIGN_IN: [&str; 14] = {
     let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
-    let ([h, i], setup) = (auth::PASSKEY_PATHS, users::api::SETUP_PATH);
-    [auth::api::LOGIN_PATH, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g, h, i]
+    let ([h, i], [j, k], setup) = (auth::PASSKEY_PATHS, sso::api::SIGN_IN, users::api::SETUP_PATH);
+    [auth::api::LOGIN_PATH, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g, h, i, j, k]
 };
 
 /// What routes are made of.
@@ -59,6 +60,11 @@ impl Parts<'_> {
             KeysApi { keys: Arc::clone(&self.services.keys) },
             AuditApi { audit: self.services.audit.clone() },
             FlowsApi { flows: Arc::clone(&self.services.flows), cookies: self.cookies() },
+            SsoApi {
+                sso: Arc::clone(&self.services.sso),
+                auth: Arc::clone(&self.services.auth),
+                cookies: self.cookies(),
+            },
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },
             CollectionsApi { collections: self.services.collections.clone() },

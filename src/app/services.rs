@@ -14,12 +14,14 @@ use crate::{
     kernel::Clock,
     keys::KeyService,
     mail::MailService,
+    outgoing::Outgoing,
     records::{Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles},
     store::Store,
     users::{
         RecordDirectory, UserService,
         flows::{FlowParts, Flows},
+        sso::{Sso, SsoParts},
     },
 };
 
@@ -36,6 +38,7 @@ pub(super) struct Services {
     pub(super) auth: Arc<AuthService>,
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
+    pub(super) sso: Arc<Sso>,
     pub(super) audit: AuditService,
     pub(super) health: Arc<Health>,
 }
@@ -44,11 +47,7 @@ impl Services {
     /// Constructs them on an open store, with the collections that Stead itself needs.
     pub(super) async fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
-        let collections =
-            CollectionService::new(store.clone(), Arc::clone(&catalogs), Arc::clone(&clock), Arc::new(SavedAggregates));
-        for input in system::inputs() {
-            collections.ensure_system(input).await.context("cannot make the system collections")?;
-        }
+        let collections = collections(&store, &catalogs, &clock).await?;
         let records = Arc::new(RecordService::new(
             collections.clone(),
             Arc::clone(&catalogs),
@@ -75,17 +74,18 @@ impl Services {
         let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?, passkeys));
         let holders = vec![Arc::clone(&directory) as Arc<dyn roles::Holders>, Arc::clone(&keys) as _];
         let roles = Arc::new(RoleService::new(store.clone(), roles, holders, Arc::clone(&clock)));
-        let users = Arc::new(UserService::new(
+        let users = UserService::new(
             Arc::clone(&catalogs),
             Arc::clone(&records),
             Arc::clone(&auth),
             passwords.clone(),
             mail.clone(),
             Arc::clone(&clock),
-        ));
+        );
+        let users = Arc::new(users);
         let flows = Arc::new(Flows::new(FlowParts {
             store: store.clone(),
-            directory,
+            directory: Arc::clone(&directory) as _,
             auth: Arc::clone(&auth),
             records: Arc::clone(&records),
             passwords,
@@ -94,9 +94,52 @@ impl Services {
             link_url: config.link_url(),
             clock: Arc::clone(&clock),
         }));
+        let sso = sso(config, directory, &auth, &flows, &clock)?;
         let (audit, health) = (AuditService::new(store.clone()), Health::new(Arc::clone(&catalogs)));
-        Ok(Self { store, clock, catalogs, collections, records, roles, keys, mail, auth, users, flows, audit, health })
+        Ok(Self {
+            store,
+            clock,
+            catalogs,
+            collections,
+            records,
+            roles,
+            keys,
+            mail,
+            auth,
+            users,
+            flows,
+            sso,
+            audit,
+            health,
+        })
     }
+}
+
+/// Collections, with those that Stead itself needs.
+async fn collections(
+    store: &Store,
+    catalogs: &Arc<Catalogs>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<CollectionService> {
+    let (catalogs, clock) = (Arc::clone(catalogs), Arc::clone(clock));
+    let collections = CollectionService::new(store.clone(), catalogs, clock, Arc::new(SavedAggregates));
+    for input in system::inputs() {
+        collections.ensure_system(input).await.context("cannot make the system collections")?;
+    }
+    Ok(collections)
+}
+
+fn sso(
+    config: &Config,
+    directory: Arc<RecordDirectory>,
+    auth: &Arc<AuthService>,
+    flows: &Arc<Flows>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Sso>> {
+    let outgoing = Outgoing::new().context("other servers cannot be reached")?;
+    let (auth, flows, clock) = (Arc::clone(auth), Arc::clone(flows), Arc::clone(clock));
+    let parts = SsoParts { directory, auth, flows, outgoing, clock };
+    Ok(Arc::new(Sso::new(config, parts).context("single sign-on cannot be used")?))
 }
 
 async fn tokens(config: &Config, store: &Store, clock: &dyn Clock) -> anyhow::Result<Tokens> {

@@ -40,6 +40,19 @@ pub(super) fn factor_changed(email: &str, how: &str) -> Message {
     }
 }
 
+/// To somebody who may sign in by another identity now, or not any more.
+pub(super) fn identity_changed(email: &str, provider: &str, how: &str) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "identity.changed",
+        subject: format!("A way to sign in was {how} your account"),
+        text: format!(
+            "An identity of {provider} for signing in was {how} your account. If this was not you, ask for a new password now, end all \
+             sessions, and tell those who run the server.\n"
+        ),
+    }
+}
+
 /// To somebody whose account has to wait.
 pub(super) fn locked(email: &str, failures: u32) -> Message {
     Message {

@@ -6,10 +6,12 @@ mod account;
 pub mod api;
 mod attempts;
 mod authenticate;
+mod begun;
 mod dto;
 mod error;
 mod factor;
 mod foreign;
+mod identity;
 mod letter;
 mod own;
 mod password;
@@ -26,6 +28,7 @@ use crate::{
 };
 
 pub use account::{check_user_change, is_admin, user_changed};
+pub use begun::Begun;
 pub use dto::SessionReply;
 pub use error::AuthError;
 pub use factor::{
@@ -38,6 +41,7 @@ pub use factor::{
     },
 };
 pub use foreign::check_foreign_hash;
+pub use identity::{Identity, add_identity};
 pub use letter::password_changed as password_changed_letter;
 pub use own::own_session;
 pub use password::Passwords;
@@ -50,7 +54,7 @@ pub use token::{Naming, Tokens};
 /// The tables of this feature.
 #[must_use]
 pub fn tables() -> Vec<&'static str> {
-    repo::TABLES.into_iter().chain(factor::TABLES).collect()
+    repo::TABLES.into_iter().chain(factor::TABLES).chain(identity::TABLES).collect()
 }
 
 /// Forgets everything by which a user could be known: the user is gone.
@@ -58,6 +62,7 @@ fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     repo::delete_password(tx, user)?;
     repo::delete_verified(tx, user)?;
     factor::forget(tx, user)?;
+    identity::forget(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

@@ -25,13 +25,17 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     telemetry::start(&config.log);
     // Signals are heard from here on, so that none is missed while the store opens.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let store = app::open_store(config)?;
-    let app = App::start(config, store, Arc::new(SystemClock)).await?;
+    let listener = server::bind(&config.server.listen).await?;
+    // With port 0 only now it is known where clients reach the server.
+    let mut config = config.clone();
+    config.server.listen = listener.local_addr()?.to_string();
+    let store = app::open_store(&config)?;
+    let app = App::start(&config, store, Arc::new(SystemClock)).await?;
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    server::run(app, config, stop).await
+    server::run(app, &config, listener, stop).await
 }

@@ -20,6 +20,10 @@ impl Config {
         let mut faults = Faults::default();
         check_server(self, &mut faults);
         check_auth(self, &mut faults);
+        for (name, provider) in &self.sso {
+            let found = provider.faults(name);
+            faults.0.extend(found.into_iter().map(|(key, what)| (format!("sso.{name}.{key}"), what.to_owned())));
+        }
         check_parts(self, &mut faults);
         faults.0
     }
@@ -78,6 +82,12 @@ fn check_auth(config: &Config, faults: &mut Faults) {
         config.auth.passkey_domain.is_empty() || !config.passkey_origins().1.is_empty(),
         "auth.passkey_domain",
         "must be the host of server.public_url or of one of http.cors_origins, or a domain above it",
+    );
+    let redirect = |url: &String| url.contains(':') && !url.contains('#') && !url.starts_with("javascript:");
+    faults.check(
+        config.auth.redirect_urls.iter().all(redirect),
+        "auth.redirect_urls",
+        "each must be an address without #, such as com.example.app:/signed-in",
     );
     faults.check(!config.auth.issuer.is_empty(), "auth.issuer", "must not be empty");
     faults.check(!config.auth.audience.is_empty(), "auth.audience", "must not be empty");

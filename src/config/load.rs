@@ -4,10 +4,12 @@ use std::{fmt, path::PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, SECRETS};
+use super::{
+    Config,
+    keys::{FILE_SUFFIX, Keys, find_section, key_of, secrets, section_of, sections},
+};
 
 const PREFIX: &str = "STEAD_";
-const FILE_SUFFIX: &str = "_file";
 /// The file that is read when it is there and no other is named.
 const DEFAULT_FILE: &str = "stead.toml";
 
@@ -56,12 +58,12 @@ impl std::error::Error for ConfigErrors {}
 /// Every fault of every source at once, each with its key's path and where it came from.
 pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     let mut errors = Vec::new();
-    let known = Table::try_from(Config::default()).unwrap_or_default();
+    let keys = Keys::new();
     let mut merged = Table::new();
-    read_file(sources, &known, &mut merged, &mut errors);
-    read_environment(sources, &known, &mut merged, &mut errors);
+    read_file(sources, &keys, &mut merged, &mut errors);
+    read_environment(sources, &keys, &mut merged, &mut errors);
     for (path, text) in &sources.flags {
-        put_text(&known, &mut merged, path, text, "a flag", &mut errors);
+        put_text(&keys, &mut merged, path, text, "a flag", &mut errors);
     }
     read_secrets(sources, &mut merged, &mut errors);
     let config = deserialize(merged, &mut errors);
@@ -69,7 +71,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
 }
 
-fn read_file(sources: &Sources, known: &Table, merged: &mut Table, errors: &mut Vec<String>) {
+fn read_file(sources: &Sources, keys: &Keys, merged: &mut Table, errors: &mut Vec<String>) {
     let path = sources.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -80,15 +82,15 @@ fn read_file(sources: &Sources, known: &Table, merged: &mut Table, errors: &mut 
         Ok(table) => table,
         Err(error) => return errors.push(format!("{}: {error}", path.display())),
     };
-    for (section, value) in table {
-        let (Some(Value::Table(own)), Value::Table(given)) = (known.get(&section), value) else {
+    for (section, value) in sections(table) {
+        let Some(given) = value.as_table().filter(|_| keys.has_section(&section)) else {
             errors.push(format!("{section}: there is no such section (in {})", path.display()));
             continue;
         };
         for (key, value) in given {
             let path_of_key = format!("{section}.{key}");
-            if own.contains_key(&key) || is_secret_file(&path_of_key) {
-                section_of(merged, &section).insert(key, value);
+            if keys.has(&path_of_key) {
+                section_of(merged, &section).insert(key.clone(), value.clone());
             } else {
                 errors.push(format!("{path_of_key}: there is no such key (in {})", path.display()));
             }
@@ -96,43 +98,21 @@ fn read_file(sources: &Sources, known: &Table, merged: &mut Table, errors: &mut 
     }
 }
 
-fn is_secret_file(path: &str) -> bool {
-    path.strip_suffix(FILE_SUFFIX).is_some_and(|secret| SECRETS.contains(&secret))
-}
-
-fn section_of<'t>(table: &'t mut Table, section: &str) -> &'t mut Table {
-    let entry = table.entry(section.to_owned()).or_insert_with(|| Value::Table(Table::new()));
-    if !entry.is_table() {
-        *entry = Value::Table(Table::new());
-    }
-    match entry {
-        Value::Table(table) => table,
-        _ => unreachable!("made a table above"),
-    }
-}
-
-fn read_environment(sources: &Sources, known: &Table, merged: &mut Table, errors: &mut Vec<String>) {
+fn read_environment(sources: &Sources, keys: &Keys, merged: &mut Table, errors: &mut Vec<String>) {
     for (name, text) in &sources.environment {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        match paths(known).into_iter().find(|path| path.replace('.', "_").to_uppercase() == rest) {
-            Some(path) => put_text(known, merged, &path, text, name, errors),
+        match keys.path_of_variable(rest) {
+            Some(path) => put_text(keys, merged, &path, text, name, errors),
             None => errors
                 .push(format!("{name}: no key belongs to this environment variable; `stead config show` lists them")),
         }
     }
 }
 
-/// The paths of all keys, with those that name a secret's file.
-fn paths(known: &Table) -> Vec<String> {
-    let tables = known.iter().filter_map(|(section, value)| Some((section, value.as_table()?)));
-    let keys = tables.flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section}.{key}")));
-    keys.chain(SECRETS.iter().map(|secret| format!("{secret}{FILE_SUFFIX}"))).collect()
-}
-
 /// Puts a text as a value of the type that the key's default has.
-fn put_text(known: &Table, merged: &mut Table, path: &str, text: &str, source: &str, errors: &mut Vec<String>) {
-    let Some((section, key)) = path.split_once('.') else { return };
-    let value = match known.get(section).and_then(|section| section.get(key)) {
+fn put_text(keys: &Keys, merged: &mut Table, path: &str, text: &str, source: &str, errors: &mut Vec<String>) {
+    let Some((section, key)) = path.rsplit_once('.') else { return };
+    let value = match keys.default_of(path) {
         Some(Value::Integer(_)) => text.parse().map(Value::Integer).map_err(|_| "must be a whole number"),
         Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).map_err(|_| "must be true or false"),
         Some(Value::Array(_)) => {
@@ -150,9 +130,9 @@ fn put_text(known: &Table, merged: &mut Table, path: &str, text: &str, source: &
 }
 
 fn read_secrets(sources: &Sources, merged: &mut Table, errors: &mut Vec<String>) {
-    for secret in SECRETS {
-        let Some((section, key)) = secret.split_once('.') else { continue };
-        let named = section_of(merged, section).remove(&format!("{key}{FILE_SUFFIX}"));
+    for secret in secrets(merged) {
+        let Some((section, key)) = secret.rsplit_once('.') else { continue };
+        let named = find_section(merged, section).and_then(|section| section.remove(&format!("{key}{FILE_SUFFIX}")));
         let credential = sources.credentials.as_ref().map(|folder| folder.join(format!("stead.{secret}")));
         let file = match named {
             Some(Value::String(path)) => Some(PathBuf::from(path)),
@@ -177,12 +157,11 @@ fn deserialize(mut merged: Table, errors: &mut Vec<String>) -> Config {
             Ok(config) => return config,
             Err(error) => error,
         };
-        let path = error.path().to_string();
-        let mut parts = path.split(['.', '[']);
-        let (section, key) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let path = key_of(&error.path().to_string());
         let reason = error.inner().to_string();
-        errors.push(format!("{section}.{key}: {}", reason.lines().next().unwrap_or_default()));
-        let removed = merged.get_mut(section).and_then(Value::as_table_mut).and_then(|table| table.remove(key));
+        errors.push(format!("{path}: {}", reason.lines().next().unwrap_or_default()));
+        let Some((section, key)) = path.rsplit_once('.') else { return Config::default() };
+        let removed = find_section(&mut merged, section).and_then(|table| table.remove(key));
         if removed.is_none() && merged.remove(section).is_none() {
             return Config::default();
         }
@@ -229,6 +208,52 @@ mod tests {
             "http.compression",
             "STEAD_NOTHING",
             "server.listen",
+        ] {
+            assert!(text.contains(&format!("  {path}: ")), "{path} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn providers_of_single_sign_on_have_sections_of_their_own() {
+        let toml = "[sso.google]\nclient_id = \"g\"\n[sso.our-own]\nissuer = \"http://localhost:9/\"\nclient_id = \"o\"\nscopes = [\"openid\"]";
+        let env = [
+            ("STEAD_SSO_OUR_OWN_CLIENT_SECRET", "top secret"),
+            ("STEAD_SSO_GITHUB_CLIENT_ID", "h"),
+            ("STEAD_SSO_GITHUB_CLIENT_SECRET", "top secret"),
+            ("STEAD_SSO_GITHUB_DOMAINS", "example.com, example.org"),
+        ];
+        let (folder, mut sources) = sources(toml, &env, &[]);
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "from a file\n").unwrap();
+        sources.environment.push(("STEAD_SSO_GOOGLE_CLIENT_SECRET_FILE".into(), file.display().to_string()));
+        let config = load(&sources).unwrap();
+        let names: Vec<_> = config.sso.keys().collect();
+        assert_eq!(names, ["github", "google", "our-own"]);
+        assert_eq!(config.sso["google"].client_secret, "from a file");
+        assert_eq!(config.sso["google"].issuer("google"), "https://accounts.google.com");
+        assert_eq!(config.sso["github"].domains, ["example.com", "example.org"]);
+        let shown = config.redacted();
+        assert!(!shown.contains("top secret") && !shown.contains("from a file"), "{shown}");
+        assert!(shown.contains("[sso.our-own]"), "{shown}");
+    }
+
+    #[test]
+    fn faults_of_providers_are_named() {
+        let toml = "[sso.google]\nscopes = \"openid\"\nclient_id = 1\n[sso.ours]\nclient_id = \"o\"\nclient_secret = \"s\"\ntypo = 1\n[sso.\"A b\"]\n[sso.apple]\nclient_id = \"a\"";
+        let env =
+            [("STEAD_SSO_X_TYPO", "1"), ("STEAD_SSO_CLIENT_ID", "1"), ("STEAD_SSO_OURS_ISSUER", "http://example.com")];
+        let (_folder, sources) = sources(toml, &env, &[]);
+        let text = load(&sources).unwrap_err().to_string();
+        for path in [
+            "sso.google.scopes",
+            "sso.google.client_id",
+            "sso.google.client_secret",
+            "sso.ours.typo",
+            "sso.ours.issuer",
+            "sso.A b",
+            "sso.apple.private_key",
+            "STEAD_SSO_X_TYPO",
+            "STEAD_SSO_CLIENT_ID",
         ] {
             assert!(text.contains(&format!("  {path}: ")), "{path} is missing in:\n{text}");
         }

@@ -4,14 +4,17 @@
 //! The tree below is the reference: a key's path is `section.field`, its environment variable `STEAD_SECTION_FIELD`.
 
 mod check;
+mod keys;
 mod load;
+mod sso;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigErrors, Sources, load};
+pub use sso::{PRESETS, SsoProvider, is_secure};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub struct Config {
     pub store: Store,
     /// Sign-in.
     pub auth: Auth,
+    /// Providers of single sign-on, by name: `[sso.google]`, `[sso.our-own]`.
+    pub sso: BTreeMap<String, SsoProvider>,
     /// The audit log.
     pub audit: Audit,
     /// Mail.
@@ -177,6 +182,9 @@ pub struct Auth {
     pub registration: String,
     /// The fields of a user's record that somebody who registers, or follows an invitation, fills in.
     pub registration_fields: Vec<String>,
+    /// Addresses to which single sign-on may lead back, besides pages of this server and of `http.cors_origins`: those of apps, such as
+    /// `com.example.app:/signed-in`. Each is compared as a whole.
+    pub redirect_urls: Vec<String>,
     /// Whether a mail with a link and a code may sign in.
     pub email_sign_in: bool,
     /// The least length of a password, in characters.
@@ -201,6 +209,7 @@ impl Default for Auth {
             audience: "stead-api".into(),
             registration: "invite".into(),
             registration_fields: vec!["name".into()],
+            redirect_urls: Vec::new(),
             email_sign_in: true,
             password_length_min: 10,
             hashes_max: 0,
@@ -296,18 +305,20 @@ impl Default for Log {
     }
 }
 
-/// Paths of keys whose values are secret: shown as `***`, and readable from a file named by `<key>_file`.
-pub const SECRETS: [&str; 2] = ["auth.signing_key", "mail.smtp_password"];
-
 impl Config {
+    /// Where clients reach the server, without a slash at the end.
+    #[must_use]
+    pub fn own_url(&self) -> String {
+        match self.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.server.listen),
+            public => public.to_owned(),
+        }
+    }
+
     /// The page to which links in mails lead.
     #[must_use]
     pub fn link_url(&self) -> String {
-        let own = match self.server.public_url.trim_end_matches('/') {
-            "" => format!("http://{}", self.server.listen),
-            public => public.to_owned(),
-        };
-        if self.mail.link_url.is_empty() { format!("{own}/account") } else { self.mail.link_url.clone() }
+        if self.mail.link_url.is_empty() { format!("{}/account", self.own_url()) } else { self.mail.link_url.clone() }
     }
 
     /// The domain to which passkeys belong, and the origins whose pages may use them: none where the server is known by an address
@@ -332,9 +343,9 @@ impl Config {
     #[must_use]
     pub fn redacted(&self) -> String {
         let mut table = toml::Table::try_from(self).unwrap_or_default();
-        for path in SECRETS {
-            let Some((section, key)) = path.split_once('.') else { continue };
-            let value = table.get_mut(section).and_then(|section| section.get_mut(key));
+        for path in keys::secrets(&table) {
+            let Some((section, key)) = path.rsplit_once('.') else { continue };
+            let value = keys::find_section(&mut table, section).and_then(|section| section.get_mut(key));
             if let Some(toml::Value::String(secret)) = value.filter(|value| value.as_str() != Some("")) {
                 *secret = "***".into();
             }

@@ -136,7 +136,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        if self.public.contains(&request.original_uri().path()) {
+        if is_public(self.public, request.original_uri().path()) {
             return self.inner.call(request).await;
         }
         let session = self.session(&mut request)?;
@@ -174,6 +174,15 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
     }
 }
 
+/// Whether a path is one of these; a name in braces at the end of one stands for any part.
+fn is_public(public: &[&str], path: &str) -> bool {
+    let fits = |known: &str| match known.strip_suffix('}').and_then(|known| known.rsplit_once('{')) {
+        Some((before, _)) => path.strip_prefix(before).is_some_and(|part| !part.is_empty() && !part.contains('/')),
+        None => known == path,
+    };
+    public.iter().any(|known| fits(known))
+}
+
 /// The answer to a session that may only prove its second factor.
 fn half(session: &Session) -> poem::Error {
     let detail =
@@ -186,3 +195,25 @@ fn half(session: &Session) -> poem::Error {
 /// The caller's name in the log, for the pipeline.
 #[derive(Clone, Debug)]
 pub(super) struct UserTag(pub(super) Arc<str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_paths_are_whole_but_for_a_name_at_their_end() {
+        let public = ["/a/b", "/a/c/{name}"];
+        for (path, expected) in [
+            ("/a/b", true),
+            ("/a/b/", false),
+            ("/a/bc", false),
+            ("/a/c/x", true),
+            ("/a/c/", false),
+            ("/a/c", false),
+            ("/a/c/x/y", false),
+            ("/a/c/{name}", true),
+        ] {
+            assert_eq!(is_public(&public, path), expected, "{path}");
+        }
+    }
+}

@@ -80,6 +80,8 @@ codes! {
     RateLimited = 429, "rate_limited";
     /// The server failed; the log has the cause under the request id.
     Internal = 500, "internal";
+    /// A provider of single sign-on cannot be reached, or is not what is configured; the log has the cause under the request id.
+    ProviderUnavailable = 502, "provider_unavailable";
     /// The server is at its limit for the moment; `Retry-After` says when to come back.
     Overloaded = 503, "overloaded";
     /// The store is failed or closing; a write that was not acknowledged may be on disk or not.

@@ -13,5 +13,5 @@ mod service;
 
 pub use error::KeyError;
 pub use model::{Key, KeyInput, Owner, ServiceAccount, ServiceAccountInput, is_key};
-pub use repo::{TABLES, forget_owner, key, service_account};
+pub use repo::{TABLES, forget_owner, has_keys, key, service_account};
 pub use service::KeyService;

@@ -62,6 +62,14 @@ pub(super) fn delete_key(tx: &mut Tx<'_>, key: &Key) -> Result<(), StoreError> {
     tx.bump(Epoch::Access)
 }
 
+/// Whether an owner has keys.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn has_keys(source: &impl Read, owner: &str) -> Result<bool, StoreError> {
+    Ok(!keys_of(source, owner)?.is_empty())
+}
+
 /// Removes the keys of an owner who is gone.
 ///
 /// # Errors

@@ -15,6 +15,9 @@ pub enum UserError {
     /// The user's record.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A provider of single sign-on failed; the cause goes to the log.
+    #[error("the provider cannot be reached, or does not answer as it should; try again later")]
+    Provider,
     /// The caller may not do this.
     #[error("it takes users:create, and everything that an admin may do")]
     Forbidden,
@@ -31,6 +34,7 @@ impl DomainError for UserError {
         match self {
             Self::Auth(error) => error.code(),
             Self::Record(error) => error.code(),
+            Self::Provider => Code::ProviderUnavailable,
             Self::Forbidden => Code::Forbidden,
         }
     }
@@ -39,7 +43,7 @@ impl DomainError for UserError {
         match self {
             Self::Auth(error) => error.field_errors(),
             Self::Record(error) => error.field_errors(),
-            Self::Forbidden => &[],
+            Self::Provider | Self::Forbidden => &[],
         }
     }
 
@@ -47,7 +51,7 @@ impl DomainError for UserError {
         match self {
             Self::Auth(error) => error.retry_after_seconds(),
             Self::Record(error) => error.retry_after_seconds(),
-            Self::Forbidden => None,
+            Self::Provider | Self::Forbidden => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod explain;
 pub mod flows;
 mod migrate;
 mod service;
+pub mod sso;
 
 pub use directory::RecordDirectory;
 pub use error::UserError;

@@ -167,8 +167,8 @@ async fn who_needs_no_credentials_is_said_in_the_document() {
             // Who comes with a bad token of another kind gets 401 as well.
             let asks = guest(id) == "401";
             let by_secret = ["login", "refreshSession", "confirmRegistration", "confirmEmail", "confirmChangedEmail"];
-            let by_secret =
-                by_secret.contains(&id) || ["resetPassword", "signInByEmail", "signInByPasskey"].contains(&id);
+            let by_secret = by_secret.contains(&id)
+                || ["resetPassword", "signInByEmail", "signInByPasskey", "signInBySso"].contains(&id);
             assert_eq!(public, !asks || by_secret, "{id}");
             let description = operation["description"].as_str().unwrap_or_default();
             let says = [

@@ -1,8 +1,8 @@
-// Walks through the pages as a person would. Arguments: the server, the set-up link, the tools' folder, where screenshots go.
+// Walks through the pages as a person would. Arguments: the tools' folder, where screenshots go, the server, the set-up link.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-const [server, link, tools, shots] = process.argv.slice(2);
+const [tools, shots, server, link] = process.argv.slice(2);
 const { chromium } = createRequire(`${tools}/`)("playwright-core");
 
 const browser = await chromium.launch({

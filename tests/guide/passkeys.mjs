@@ -1,8 +1,8 @@
-// Uses passkeys as a page would, with a virtual authenticator. Arguments: the server, the set-up link, the tools' folder.
+// Uses passkeys as a page would, with a virtual authenticator. Arguments: the tools' folder, where screenshots go, the server, the set-up link.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-const [address, link, tools] = process.argv.slice(2);
+const [tools, , address, link] = process.argv.slice(2);
 // Passkeys belong to names, and an address is none.
 const server = address.replace("127.0.0.1", "localhost");
 const { chromium } = createRequire(`${tools}/`)("playwright-core");

@@ -24,8 +24,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on the data folder `data`, where there is no user yet, and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub(crate) fn start_with(data: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(STEAD);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

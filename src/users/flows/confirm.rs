@@ -29,7 +29,69 @@ fn by(name: &str, who: &Who) -> Caller {
     Caller::on_behalf(&Who { actor: actor.to_owned(), ..who.clone() })
 }
 
+/// Somebody who becomes a user.
+pub(in crate::users) struct Newcomer {
+    /// The address, which was proven to be theirs.
+    pub(in crate::users) email: String,
+    /// Further fields of the record.
+    pub(in crate::users) profile: BTreeMap<String, Value>,
+    /// The ticket by which they come, with the hash of its token.
+    pub(in crate::users) ticket: Option<Invitation>,
+    /// From where they come.
+    pub(in crate::users) who: Who,
+}
+
+/// A ticket by which somebody becomes a user.
+pub(in crate::users) struct Invitation(String, Ticket);
+
 impl Flows {
+    /// The open invitation of an address, as long as who invited could still do so.
+    pub(in crate::users) fn invitation(&self, email: &str) -> Result<Option<Invitation>, UserError> {
+        let snapshot = self.parts.store.snapshot();
+        let Some(hash) = repo::hash_of(&snapshot, &format!("{}/{email}", Purpose::Invite.name()))? else {
+            return Ok(None);
+        };
+        let good = |ticket: &Ticket| ticket.email == email && self.parts.clock.now() < ticket.expires_at;
+        let Some(ticket) = repo::ticket(&snapshot, &hash)?.filter(good) else { return Ok(None) };
+        match self.check_inviter(&ticket) {
+            Ok(()) => Ok(Some(Invitation(hash, ticket))),
+            Err(UserError::Auth(AuthError::InvalidToken(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a user, with what `also` writes in the same transaction.
+    pub(in crate::users) async fn make_user(
+        &self,
+        newcomer: Newcomer,
+        also: impl Fn(&mut Tx<'_>, &str) -> Result<(), RecordError> + Send + Sync + 'static,
+    ) -> Result<Account, UserError> {
+        let Newcomer { email, profile, ticket, who } = newcomer;
+        let mut record = profile;
+        record.insert("email".into(), email.clone().into());
+        let (hash, by_whom) = match ticket {
+            Some(Invitation(hash, ticket)) => {
+                if !ticket.roles.is_empty() {
+                    record.insert("roles".into(), ticket.roles.into());
+                }
+                (Some(hash), ticket.by)
+            }
+            None => (None, String::new()),
+        };
+        let more = Arc::new(move |tx: &mut Tx<'_>, id: &str| {
+            if let Some(hash) = &hash
+                && !repo::take(tx, hash)?
+            {
+                return Err(RecordError::Conflict("the link was used meanwhile".into()));
+            }
+            auth::put_verified(tx, id, &email)?;
+            also(tx, id)
+        });
+        let body = Value::Object(record.into_iter().collect()).to_string();
+        let shown = self.parts.records.create_with(&by(&by_whom, &who), USERS, body.as_bytes(), Some(more)).await?;
+        Ok(self.parts.directory.by_id(&shown.id)?.ok_or(STALE)?)
+    }
+
     /// The ticket of a token, while it is good for one of these purposes.
     fn ticket_of(&self, token: &str, purposes: &[Purpose]) -> Result<(String, Ticket), UserError> {
         let hash = secret_hash(token);
@@ -61,23 +123,10 @@ impl Flows {
         }
         self.check_profile(&profile)?;
         let stored = self.parts.passwords.accept(password, "/password", &ticket.email).await?;
-        let mut record = profile;
-        record.insert("email".into(), ticket.email.clone().into());
-        if !ticket.roles.is_empty() {
-            record.insert("roles".into(), ticket.roles.clone().into());
-        }
-        let (now, email) = (self.parts.clock.now(), ticket.email.clone());
-        let also = Arc::new(move |tx: &mut Tx<'_>, id: &str| {
-            if !repo::take(tx, &hash)? {
-                return Err(RecordError::Conflict("the link was used meanwhile".into()));
-            }
-            auth::put_verified(tx, id, &email)?;
-            Ok(auth::put_password(tx, id, stored.clone(), now, None)?)
-        });
-        let caller = by(&ticket.by, &visit.who);
-        let body = Value::Object(record.into_iter().collect()).to_string();
-        let shown = self.parts.records.create_with(&caller, USERS, body.as_bytes(), Some(also)).await?;
-        let account = self.parts.directory.by_id(&shown.id)?.ok_or(STALE)?;
+        let (now, email, who) = (self.parts.clock.now(), ticket.email.clone(), visit.who.clone());
+        let newcomer = Newcomer { email, profile, ticket: Some(Invitation(hash, ticket)), who };
+        let with_password = move |tx: &mut Tx<'_>, id: &str| Ok(auth::put_password(tx, id, stored.clone(), now, None)?);
+        let account = self.make_user(newcomer, with_password).await?;
         Ok(self.parts.auth.sign_in_as(account, &["otp"], visit, |_| Ok(())).await?)
     }
 
@@ -92,7 +141,7 @@ impl Flows {
     }
 
     /// Refuses fields that are not the user's to give.
-    fn check_profile(&self, profile: &BTreeMap<String, Value>) -> Result<(), UserError> {
+    pub(in crate::users) fn check_profile(&self, profile: &BTreeMap<String, Value>) -> Result<(), UserError> {
         let not_theirs = |name: &&String| !self.parts.policy.registration_fields.contains(*name);
         let detail = "you may not give this field here";
         let fault = |name: &String| FieldError::new(format!("/profile/{name}"), "forbidden", detail);

@@ -13,6 +13,7 @@ mod repo;
 mod service;
 mod worker;
 
+pub(super) use confirm::Newcomer;
 pub use model::{Registration, SignInProof};
 pub use repo::TABLES;
 pub use service::{FlowParts, Flows};

@@ -1,19 +1,17 @@
 //! What passkeys are asked, and by whom: a ceremony begins with a challenge, and ends with the answer of a device, or with its time.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
-use moka::sync::Cache;
 use webauthn_rs::prelude::{
     DiscoverableAuthentication, PasskeyAuthentication, PasskeyRegistration, Url, Webauthn, WebauthnBuilder,
 };
 
-use crate::{access::secret::secret_text, auth::AuthError, config::Config};
+use crate::{
+    auth::{AuthError, Begun},
+    config::Config,
+};
 
 /// For how long a challenge is good.
 const LIFE: SignedDuration = SignedDuration::from_mins(5);
-/// The most ceremonies at once; one more ends the one that was begun first.
-const CEREMONIES_MAX: u64 = 10_000;
 
 const STALE: AuthError = AuthError::InvalidToken("the challenge is not good (any more); begin again");
 
@@ -28,10 +26,10 @@ pub(super) enum Ceremony {
     SignIn(DiscoverableAuthentication),
 }
 
-/// Who asks passkeys, and what was asked. It is kept in memory: what a restart ends is begun again.
+/// Who asks passkeys, and what was asked.
 pub struct Passkeys {
     party: Option<Webauthn>,
-    begun: Cache<String, (Timestamp, Ceremony)>,
+    begun: Begun<Ceremony>,
 }
 
 impl std::fmt::Debug for Passkeys {
@@ -44,8 +42,7 @@ impl Passkeys {
     /// Passkeys of a server that has a name, or of one that has none.
     #[must_use]
     pub fn new(party: Option<Webauthn>) -> Self {
-        let life = Duration::try_from(LIFE).unwrap_or_default();
-        Self { party, begun: Cache::builder().max_capacity(CEREMONIES_MAX).time_to_live(life).build() }
+        Self { party, begun: Begun::new(LIFE) }
     }
 
     /// Who asks.
@@ -56,15 +53,12 @@ impl Passkeys {
 
     /// Keeps a ceremony. Answers its id.
     pub(super) fn begin(&self, ceremony: Ceremony, now: Timestamp) -> String {
-        let id = secret_text();
-        self.begun.insert(id.clone(), (now, ceremony));
-        id
+        self.begun.keep(ceremony, now)
     }
 
     /// Takes a ceremony, which is there once and for a while.
     pub(super) fn take(&self, id: &str, now: Timestamp) -> Result<Ceremony, AuthError> {
-        let (at, ceremony) = self.begun.remove(id).ok_or(STALE)?;
-        if now.duration_since(at) < LIFE { Ok(ceremony) } else { Err(STALE) }
+        self.begun.take(id, now).ok_or(STALE)
     }
 }
 
