@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     http::{
-        ApiError, Cookies, JsonBody, NoContent, Session, at, caller_of, device_of,
+        ApiError, BoundedBody, Cookies, NoContent, Session, at, caller_of, device_of,
         openapi::{Fragment, shared},
         who_of,
     },
@@ -57,7 +57,7 @@ impl AuthApi {
     /// Anyone may call this. An unknown address and a wrong password answer alike; after a few failures in a row an account
     /// has to wait. With `cookies` the request must come from a page of this server or of an origin in `http.cors_origins`.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    async fn login(&self, request: &Request, body: JsonBody<LoginRequest>) -> Result<SessionReply, ApiError> {
+    async fn login(&self, request: &Request, body: BoundedBody<LoginRequest>) -> Result<SessionReply, ApiError> {
         let LoginRequest { email, password, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;
         let signed_in = self.auth.login(&email, password, visit_of(request)).await?;
@@ -70,7 +70,7 @@ impl AuthApi {
     /// same token gets the same answer again, for clients that lost it; later, or when the successor was used, it ends the
     /// session, for somebody else may have it.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
-    async fn refresh(&self, request: &Request, body: JsonBody<RefreshRequest>) -> Result<SessionReply, ApiError> {
+    async fn refresh(&self, request: &Request, body: BoundedBody<RefreshRequest>) -> Result<SessionReply, ApiError> {
         let given = body.0.refresh_token;
         let in_cookie = given.is_none();
         let token = given.or_else(|| self.cookies.refresh(request).map(str::to_owned)).ok_or_else(|| {
@@ -149,7 +149,7 @@ impl AuthApi {
     async fn change_password(
         &self,
         request: &Request,
-        body: JsonBody<OwnPasswordRequest>,
+        body: BoundedBody<OwnPasswordRequest>,
     ) -> Result<NoContent, ApiError> {
         let OwnPasswordRequest { current_password, new_password } = body.0;
         self.auth.change_password(&*caller_of(request)?, who_of(request), current_password, new_password).await?;
@@ -160,7 +160,7 @@ impl AuthApi {
     ///
     /// Who has the permission `auth:update` may call this. Tokens of the old key stay good until they end, unless `atOnce`.
     #[oai(path = "/signing-keys/rotate", method = "post", operation_id = "rotateSigningKey")]
-    async fn rotate(&self, request: &Request, body: JsonBody<RotateRequest>) -> Result<Json<KeyResponse>, ApiError> {
+    async fn rotate(&self, request: &Request, body: BoundedBody<RotateRequest>) -> Result<Json<KeyResponse>, ApiError> {
         let kid =
             self.auth.rotate_keys(&*caller_of(request)?, who_of(request), body.0.at_once.unwrap_or(false)).await?;
         Ok(Json(KeyResponse { kid }))

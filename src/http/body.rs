@@ -121,7 +121,7 @@ pub enum NoContent {
 }
 
 /// A JSON body of type `T`, described in the document as `S`. Unlike the framework's own, a body that does not fit
-/// answers 422 with the place.
+/// answers 422 with the place. Its bounds are for the feature to check, with everything else that there is to say of it.
 #[derive(Debug)]
 pub struct JsonBody<T, S = T>(pub T, PhantomData<fn() -> S>);
 
@@ -146,6 +146,35 @@ impl<'a, T: DeserializeOwned + Send, S: Type> ApiExtractor<'a> for JsonBody<T, S
     ) -> poem::Result<Self> {
         let bytes = read_body(request, body).await?;
         Ok(Self(parse(&bytes)?, PhantomData))
+    }
+}
+
+/// A JSON body of type `T` within the bounds that the document states for it.
+#[derive(Debug)]
+pub struct BoundedBody<T>(pub T);
+
+impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for BoundedBody<T> {
+    const TYPES: &'static [ApiExtractorType] = JsonBody::<T>::TYPES;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        JsonBody::<T>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        JsonBody::<T>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        let bytes = read_body(request, body).await?;
+        let parsed = parse(&bytes)?;
+        super::bounds::check::<T>(&bytes)?;
+        Ok(Self(parsed))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What HTTP is the same for every feature: problems, the caller, the pipeline around all routes.
 
 mod body;
+mod bounds;
 mod cookie;
 mod cors;
 mod gate;
@@ -12,8 +13,8 @@ mod rate;
 mod visitor;
 
 pub use body::{
-    BodyLimits, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters, read_body, read_bytes,
-    stream_response,
+    BodyLimits, BoundedBody, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters, read_body,
+    read_bytes, stream_response,
 };
 pub use cookie::{Cookies, Held};
 pub use gate::{Authenticate, Gate, Renewal, Session, Streams};

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access::Who,
     auth::{AuthService, SessionReply, api::visit_of},
-    http::{ApiError, JsonBody, NoContent, address_of, caller_of, request_id_of, who_of},
+    http::{ApiError, BoundedBody, NoContent, address_of, caller_of, request_id_of, who_of},
     records::Caller,
 };
 
@@ -51,7 +51,7 @@ impl UsersApi {
     ///
     /// Whoever has the one-time token that the server printed at its first start may call this, once.
     #[oai(path = "/setup", method = "post", operation_id = "setUp")]
-    async fn set_up(&self, request: &Request, body: JsonBody<SetUpRequest>) -> Result<Made, ApiError> {
+    async fn set_up(&self, request: &Request, body: BoundedBody<SetUpRequest>) -> Result<Made, ApiError> {
         let who = Who { actor: "setup".into(), ..who_of(request) };
         let SetUpRequest { token, email, password } = body.0;
         let id = self.users.set_up(who, &token, &email, password).await?;
@@ -62,7 +62,7 @@ impl UsersApi {
     ///
     /// Only admins and the operator may call this.
     #[oai(path = "/users/admins", method = "post", operation_id = "createAdmin")]
-    async fn create_admin(&self, request: &Request, body: JsonBody<AdminRequest>) -> Result<Made, ApiError> {
+    async fn create_admin(&self, request: &Request, body: BoundedBody<AdminRequest>) -> Result<Made, ApiError> {
         let caller = caller(request)?;
         let admins = crate::access::Permissions::everything();
         if !caller.principal.may("users", crate::access::Action::Create) || !caller.principal.covers(&admins) {
@@ -80,7 +80,7 @@ impl UsersApi {
     async fn explain(
         &self,
         request: &Request,
-        body: JsonBody<ExplainRequest>,
+        body: BoundedBody<ExplainRequest>,
     ) -> Result<Json<ExplanationResponse>, ApiError> {
         let caller = caller_of(request)?;
         let explanation = self.users.explain(&caller, &body.0.question()?)?;
@@ -97,7 +97,7 @@ impl UsersApi {
         /// The id of the user.
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
-        body: JsonBody<PasswordRequest>,
+        body: BoundedBody<PasswordRequest>,
     ) -> Result<NoContent, ApiError> {
         self.users.set_password(&caller(request)?, &id.0, NewPassword::Plain(body.0.password)).await?;
         Ok(NoContent::Done)
@@ -114,7 +114,7 @@ impl UsersApi {
         /// The id of the user.
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
-        body: JsonBody<PasswordHashRequest>,
+        body: BoundedBody<PasswordHashRequest>,
     ) -> Result<NoContent, ApiError> {
         self.users.set_password(&caller(request)?, &id.0, NewPassword::Hash(body.0.hash)).await?;
         Ok(NoContent::Done)

@@ -50,12 +50,10 @@ async fn failed_sign_ins_answer_alike() {
     let off = app.make_user("off@example.com", PASSWORD, &["admin"]).await;
     app.operator().patch(&format!("{USERS}/{off}"), json!({"disabled": true})).await.expect(200);
     app.record("users", json!({"email": "none@example.com"})).await;
-    let long = "x".repeat(2000);
     let rows = [
         ("ann@example.com", "wrong horse battery"),
         ("ann@example.com", "Correct horse battery"),
         ("ann@example.com", ""),
-        ("ann@example.com", long.as_str()),
         ("nobody@example.com", PASSWORD),
         ("", PASSWORD),
         ("ann@example.com\u{0}", PASSWORD),
@@ -89,6 +87,8 @@ async fn bodies_that_are_no_sign_in_are_refused() {
     for (body, status, code, faults) in rows {
         app.guest().send("POST", LOGIN, body).await.faults(status, code, faults);
     }
+    let long = json!({"email": "a".repeat(2000), "password": "x".repeat(2000)});
+    app.guest().post(LOGIN, long).await.invalid(&[("/email", "too_long"), ("/password", "too_long")]);
     let form = app.guest().with("content-type", "application/x-www-form-urlencoded");
     form.send("POST", LOGIN, "email=a&password=b").await.problem(415, "unsupported_media_type");
     app.guest().get(LOGIN).await.problem(405, "method_not_allowed");

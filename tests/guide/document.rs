@@ -57,9 +57,9 @@ fn the_document_is_valid_and_clean() {
 /// Each operation has an answer of success, or sends a browser on.
 fn every_operation_succeeds_somehow(document: &str) {
     let document: serde_json::Value = serde_json::from_str(document).unwrap();
-    let paths = document["paths"].as_object().unwrap().values();
+    let paths = document.get("paths").and_then(serde_json::Value::as_object).unwrap().values();
     for operation in paths.flat_map(|path| path.as_object().unwrap().values()) {
-        let Some(responses) = operation["responses"].as_object() else { continue };
+        let Some(responses) = operation.get("responses").and_then(serde_json::Value::as_object) else { continue };
         assert!(responses.keys().any(|status| status.starts_with('2') || status == "303"), "{operation}");
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     auth::{SessionReply, api::visit_of},
-    http::{ApiError, Cookies, JsonBody, NoContent, caller_of, who_of},
+    http::{ApiError, BoundedBody, Cookies, NoContent, caller_of, who_of},
     kernel::{Code, FieldError},
 };
 
@@ -68,7 +68,7 @@ impl FlowsApi {
     /// Anyone may call this where `auth.registration` is `open`. A mail brings a link; the user is made when it is used. The answer
     /// is the same for an address that has an account.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
-    async fn register(&self, request: &Request, body: JsonBody<EmailRequest>) -> Result<Accepted, ApiError> {
+    async fn register(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<Accepted, ApiError> {
         self.flows.register(&body.0.email, who_of(request)).await?;
         Ok(Accepted::Asked)
     }
@@ -80,7 +80,7 @@ impl FlowsApi {
     async fn confirm_registration(
         &self,
         request: &Request,
-        body: JsonBody<RegistrationRequest>,
+        body: BoundedBody<RegistrationRequest>,
     ) -> Result<SessionReply, ApiError> {
         let RegistrationRequest { token, password, profile, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;
@@ -94,7 +94,7 @@ impl FlowsApi {
     /// Who has the permission `users:create` may call this; giving roles other than `user` also takes `roles:assign` and everything that
     /// they permit. A mail brings a link that is good for a week. Inviting again sends a new one.
     #[oai(path = "/users/invitations", method = "post", operation_id = "inviteUser")]
-    async fn invite(&self, request: &Request, body: JsonBody<InvitationRequest>) -> Result<Accepted, ApiError> {
+    async fn invite(&self, request: &Request, body: BoundedBody<InvitationRequest>) -> Result<Accepted, ApiError> {
         let InvitationRequest { email, roles } = body.0;
         self.flows.invite(&*caller_of(request)?, who_of(request), &email, roles.unwrap_or_default()).await?;
         Ok(Accepted::Asked)
@@ -113,7 +113,7 @@ impl FlowsApi {
     ///
     /// Whoever has the token of the mail may call this, once.
     #[oai(path = "/auth/verify-email/confirm", method = "post", operation_id = "confirmEmail")]
-    async fn confirm_email(&self, request: &Request, body: JsonBody<LinkRequest>) -> Result<NoContent, ApiError> {
+    async fn confirm_email(&self, request: &Request, body: BoundedBody<LinkRequest>) -> Result<NoContent, ApiError> {
         self.flows.email_verified(&body.0.token, who_of(request)).await?;
         Ok(NoContent::Done)
     }
@@ -123,7 +123,7 @@ impl FlowsApi {
     /// Everyone who is signed in in person may call this, with the password; who has none, within ten minutes of signing in. A mail to
     /// the new address brings a link; the old one holds until it is used, and is then told.
     #[oai(path = "/auth/change-email", method = "post", operation_id = "changeEmail")]
-    async fn change_email(&self, request: &Request, body: JsonBody<NewEmailRequest>) -> Result<Accepted, ApiError> {
+    async fn change_email(&self, request: &Request, body: BoundedBody<NewEmailRequest>) -> Result<Accepted, ApiError> {
         let NewEmailRequest { new_email, current_password } = body.0;
         self.flows.change_email(&*caller_of(request)?, who_of(request), &new_email, current_password).await?;
         Ok(Accepted::Asked)
@@ -133,7 +133,7 @@ impl FlowsApi {
     ///
     /// Whoever has the token of the mail may call this, once.
     #[oai(path = "/auth/change-email/confirm", method = "post", operation_id = "confirmChangedEmail")]
-    async fn confirm_change(&self, request: &Request, body: JsonBody<LinkRequest>) -> Result<NoContent, ApiError> {
+    async fn confirm_change(&self, request: &Request, body: BoundedBody<LinkRequest>) -> Result<NoContent, ApiError> {
         self.flows.email_changed(&body.0.token, who_of(request)).await?;
         Ok(NoContent::Done)
     }
@@ -142,7 +142,7 @@ impl FlowsApi {
     ///
     /// Anyone may call this. The answer is the same, and takes as long, for an address that is nobody's.
     #[oai(path = "/auth/forgot-password", method = "post", operation_id = "forgotPassword")]
-    async fn forgot_password(&self, request: &Request, body: JsonBody<EmailRequest>) -> Result<Accepted, ApiError> {
+    async fn forgot_password(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<Accepted, ApiError> {
         self.flows.forgot_password(&body.0.email, who_of(request)).await?;
         Ok(Accepted::Asked)
     }
@@ -151,7 +151,7 @@ impl FlowsApi {
     ///
     /// Whoever has the token of the mail may call this, once. All sessions end.
     #[oai(path = "/auth/reset-password", method = "post", operation_id = "resetPassword")]
-    async fn reset_password(&self, request: &Request, body: JsonBody<ResetRequest>) -> Result<NoContent, ApiError> {
+    async fn reset_password(&self, request: &Request, body: BoundedBody<ResetRequest>) -> Result<NoContent, ApiError> {
         let ResetRequest { token, password } = body.0;
         self.flows.password_reset(&token, password, who_of(request)).await?;
         Ok(NoContent::Done)
@@ -162,7 +162,7 @@ impl FlowsApi {
     /// Anyone may call this where `auth.email_sign_in` is on. The mail brings a link, and a code to be given with the reference of the
     /// answer. The answer is the same for an address that is nobody's.
     #[oai(path = "/auth/email-sign-in", method = "post", operation_id = "requestEmailSignIn")]
-    async fn email_sign_in(&self, request: &Request, body: JsonBody<EmailRequest>) -> Result<SignInAsked, ApiError> {
+    async fn email_sign_in(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<SignInAsked, ApiError> {
         let reference = self.flows.email_sign_in(&body.0.email, who_of(request)).await?;
         Ok(SignInAsked::Asked(Json(EmailSignInResponse { reference })))
     }
@@ -174,7 +174,7 @@ impl FlowsApi {
     async fn confirm_sign_in(
         &self,
         request: &Request,
-        body: JsonBody<EmailSignInRequest>,
+        body: BoundedBody<EmailSignInRequest>,
     ) -> Result<SessionReply, ApiError> {
         let EmailSignInRequest { token, reference, code, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::{AuthService, SessionReply, api::visit_of},
-    http::{ApiError, Cookies, JsonBody, NoContent, caller_of, who_of},
+    http::{ApiError, BoundedBody, Cookies, NoContent, caller_of, who_of},
 };
 
 /// Paths that anyone may call, without trying to guess anything: the list of providers, and where these send people back.
@@ -74,7 +74,7 @@ impl SsoApi {
     /// Anyone may call this. The client makes a random verifier, keeps it, sends its hash here, and the browser to the address of the
     /// answer. The browser comes back with a ticket, which signs in together with the verifier.
     #[oai(path = "/sso/start", method = "post", operation_id = "beginSsoSignIn")]
-    async fn start(&self, body: JsonBody<StartRequest>) -> Result<Json<StartResponse>, ApiError> {
+    async fn start(&self, body: BoundedBody<StartRequest>) -> Result<Json<StartResponse>, ApiError> {
         let (provider, waiting) = body.0.split();
         Ok(Json(StartResponse { url: self.sso.begin(&provider, waiting).await? }))
     }
@@ -125,7 +125,7 @@ impl SsoApi {
     /// with an invitation, if the provider vouches for the address. An account with the same address is taken for the same person's
     /// only if the provider vouches for the address and the account's own was proven.
     #[oai(path = "/sso/sign-in", method = "post", operation_id = "signInBySso")]
-    async fn sign_in(&self, request: &Request, body: JsonBody<SignInRequest>) -> Result<SessionReply, ApiError> {
+    async fn sign_in(&self, request: &Request, body: BoundedBody<SignInRequest>) -> Result<SessionReply, ApiError> {
         let SignInRequest { ticket, code_verifier, profile, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;
         let proof = Proof { ticket, code_verifier };
@@ -150,7 +150,7 @@ impl SsoApi {
     async fn begin_link(
         &self,
         request: &Request,
-        body: JsonBody<LinkStartRequest>,
+        body: BoundedBody<LinkStartRequest>,
     ) -> Result<Json<StartResponse>, ApiError> {
         let (provider, waiting, password) = body.0.split();
         let url = self.sso.begin_link(&*caller_of(request)?, password, &provider, waiting).await?;
@@ -161,7 +161,11 @@ impl SsoApi {
     ///
     /// Everyone who is signed in in person may call this, in the session in which it was begun. A mail tells it.
     #[oai(path = "/identities", method = "post", operation_id = "linkIdentity")]
-    async fn link(&self, request: &Request, body: JsonBody<LinkRequest>) -> Result<Json<IdentityResponse>, ApiError> {
+    async fn link(
+        &self,
+        request: &Request,
+        body: BoundedBody<LinkRequest>,
+    ) -> Result<Json<IdentityResponse>, ApiError> {
         let caller = caller_of(request)?;
         Ok(Json(self.sso.link(&caller, who_of(request), &body.0.into()).await?.into()))
     }
@@ -177,7 +181,7 @@ impl SsoApi {
         /// The id of the identity.
         #[oai(validator(min_length = 1, max_length = 64))]
         id: Path<String>,
-        body: JsonBody<RemovalRequest>,
+        body: BoundedBody<RemovalRequest>,
     ) -> Result<NoContent, ApiError> {
         let caller = caller_of(request)?;
         self.auth.remove_identity(&caller, who_of(request), id.0, body.0.current_password).await?;

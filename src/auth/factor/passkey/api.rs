@@ -14,7 +14,7 @@ use crate::{
         api::{Tag, visit_of},
         factor::dto::ProofRequest,
     },
-    http::{ApiError, Cookies, JsonBody, NoContent, caller_of, who_of},
+    http::{ApiError, BoundedBody, Cookies, NoContent, caller_of, who_of},
 };
 
 /// Paths that anyone may call.
@@ -43,7 +43,7 @@ impl PasskeyApi {
     ///
     /// Whoever has the passkey may call this. It takes no password, and no other factor.
     #[oai(path = "/passkeys/sign-in", method = "post", operation_id = "signInByPasskey")]
-    async fn sign_in(&self, request: &Request, body: JsonBody<SignInRequest>) -> Result<SessionReply, ApiError> {
+    async fn sign_in(&self, request: &Request, body: BoundedBody<SignInRequest>) -> Result<SessionReply, ApiError> {
         let SignInRequest { ceremony, credential: answer, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;
         let signed_in = self.auth.sign_in_by_passkey(&ceremony, credential(answer), visit_of(request)).await?;
@@ -57,7 +57,7 @@ impl PasskeyApi {
     async fn begin(
         &self,
         request: &Request,
-        body: JsonBody<ProofRequest>,
+        body: BoundedBody<ProofRequest>,
     ) -> Result<Json<ChallengeResponse>, ApiError> {
         Ok(Json(self.auth.begin_passkey(&*caller_of(request)?, body.0.current_password).await?.into()))
     }
@@ -67,7 +67,11 @@ impl PasskeyApi {
     /// Everyone who is signed in in person may call this, with the answer of a device. From now on each sign-in asks for a second factor
     /// unless it is by passkey. The first second factor ends your other sessions, and the answer has recovery codes.
     #[oai(path = "/passkeys/register", method = "post", operation_id = "registerPasskey")]
-    async fn add(&self, request: &Request, body: JsonBody<RegisterRequest>) -> Result<Json<AddedResponse>, ApiError> {
+    async fn add(
+        &self,
+        request: &Request,
+        body: BoundedBody<RegisterRequest>,
+    ) -> Result<Json<AddedResponse>, ApiError> {
         let RegisterRequest { ceremony, credential: answer, name } = body.0;
         let caller = caller_of(request)?;
         let (passkey, recovery_codes) =
@@ -94,7 +98,7 @@ impl PasskeyApi {
         /// The id of the passkey.
         #[oai(validator(min_length = 1, max_length = 2048))]
         id: Path<String>,
-        body: JsonBody<ProofRequest>,
+        body: BoundedBody<ProofRequest>,
     ) -> Result<NoContent, ApiError> {
         let caller = caller_of(request)?;
         self.auth.remove_passkey(&caller, who_of(request), id.0, body.0.current_password).await?;
@@ -114,7 +118,7 @@ impl PasskeyApi {
     /// Everyone who is signed in in person may call this, also while nothing else is open to the session. The tokens of the session stay
     /// as they are.
     #[oai(path = "/second-factor/passkey", method = "post", operation_id = "proveByPasskey")]
-    async fn prove(&self, request: &Request, body: JsonBody<AnswerRequest>) -> Result<NoContent, ApiError> {
+    async fn prove(&self, request: &Request, body: BoundedBody<AnswerRequest>) -> Result<NoContent, ApiError> {
         let AnswerRequest { ceremony, credential: answer } = body.0;
         let caller = caller_of(request)?;
         self.auth.prove_by_passkey(&caller, who_of(request), &ceremony, credential(answer)).await?;
