@@ -25,6 +25,7 @@ use crate::{
         self,
         api::UsersApi,
         flows::{self, api::FlowsApi},
+        own::api::OwnApi,
         sso::{self, api::SsoApi},
     },
 };
@@ -60,6 +61,7 @@ impl Parts<'_> {
             KeysApi { keys: Arc::clone(&self.services.keys) },
             AuditApi { audit: self.services.audit.clone() },
             FlowsApi { flows: Arc::clone(&self.services.flows), cookies: self.cookies() },
+            OwnApi { own: self.services.own(self.config.auth.account_deletion) },
             SsoApi {
                 sso: Arc::clone(&self.services.sso),
                 auth: Arc::clone(&self.services.auth),

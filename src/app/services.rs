@@ -21,6 +21,7 @@ use crate::{
     users::{
         RecordDirectory, UserService,
         flows::{FlowParts, Flows},
+        own::OwnAccount,
         sso::{Sso, SsoParts},
     },
 };
@@ -112,6 +113,21 @@ impl Services {
             audit,
             health,
         })
+    }
+}
+
+impl Services {
+    /// What users do with their own account.
+    pub(super) fn own(&self, may_delete: bool) -> OwnAccount {
+        OwnAccount {
+            records: Arc::clone(&self.records),
+            catalogs: Arc::clone(&self.catalogs),
+            auth: Arc::clone(&self.auth),
+            keys: Arc::clone(&self.keys),
+            audit: self.audit.clone(),
+            may_delete,
+            clock: Arc::clone(&self.clock),
+        }
     }
 }
 

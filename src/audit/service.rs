@@ -59,6 +59,9 @@ pub struct Query {
     pub limit: usize,
 }
 
+/// The most events that a user takes along.
+const OF_USER_MAX: usize = 1_000;
+
 impl Query {
     fn fits(&self, event: &Event) -> bool {
         let is = |wanted: &Option<String>, given: &str| wanted.as_ref().is_none_or(|wanted| wanted == given);
@@ -109,6 +112,30 @@ impl AuditService {
                     ControlFlow::Continue(())
                 })?;
                 Ok((found, next))
+            })
+            .await
+    }
+
+    /// What a user did, and what others did to the user without telling who, newest first; not what was long ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of_user(&self, user: &str) -> Result<Vec<Event>, StoreError> {
+        let user = user.to_owned();
+        self.store
+            .scan(move |snapshot| {
+                let (mut found, mut examined) = (Vec::new(), 0);
+                repo::visit(snapshot, None, &mut |event| {
+                    examined += 1;
+                    if event.actor == user {
+                        found.push(event);
+                    } else if event.subject == user {
+                        found.push(Event { actor: String::new(), impersonator: None, address: None, ..event });
+                    }
+                    let enough = found.len() >= OF_USER_MAX || examined >= EXAMINED_MAX;
+                    if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
+                Ok(found)
             })
             .await
     }

@@ -82,14 +82,17 @@ pub fn user_changed(
         repo::set_admin(tx, id, is_admin)?;
     }
     let event = |kind| Event::new(kind, who, id, now);
-    match (&old, &new) {
+    match (old, new) {
         (None, Some(new)) => {
             // Nothing that was kept for another user of this id is theirs.
             super::forget_user(tx, id)?;
             audit::record(tx, event("user.created").with(json!({"roles": new.roles})))?;
         }
-        (Some(_), None) => {
+        (Some(gone), None) => {
             super::forget_user(tx, id)?;
+            if who.actor == id {
+                mail::enqueue(tx, letter::deleted(&gone.email), now)?;
+            }
             audit::record(tx, event("user.deleted"))?;
         }
         (Some(old), Some(new)) => {

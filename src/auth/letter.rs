@@ -27,6 +27,17 @@ pub(super) fn email_changed(email: &str, new: &str) -> Message {
     }
 }
 
+/// To somebody who has deleted the account.
+pub(super) fn deleted(email: &str) -> Message {
+    Message {
+        to: email.to_owned(),
+        kind: "user.deleted",
+        subject: "Your account was deleted".into(),
+        text: "Your account was deleted, as you wished. If this was not you, tell those who run the server at once.\n"
+            .into(),
+    }
+}
+
 /// To somebody who has a second factor now, or none any more.
 pub(super) fn factor_changed(email: &str, how: &str) -> Message {
     Message {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{AuthError, AuthService, letter, repo, session::SessionRow};
+use super::{AuthError, AuthService, Identity, SessionInfo, factor, letter, repo, session::SessionRow};
 use crate::{
     access::{Kind, Principal, Who},
     audit::{self, Event},
@@ -43,6 +43,35 @@ impl AuthService {
             .await?;
         self.mail.wake();
         Ok(())
+    }
+
+    /// By what the caller signs in, without any secret.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] but in person.
+    pub fn credentials_of(&self, caller: &Principal) -> Result<serde_json::Value, AuthError> {
+        own_session(caller)?;
+        let (user, snapshot) = (caller.id.as_str(), self.store.snapshot());
+        let session = |info: SessionInfo| {
+            let SessionInfo { created_at, used_at, expires_at, device, address, methods, .. } = info;
+            serde_json::json!({
+                "createdAt": created_at, "lastUsedAt": used_at, "expiresAt": expires_at,
+                "device": device, "address": address, "methods": methods,
+            })
+        };
+        let identity = |identity: Identity| {
+            let Identity { provider, issuer, subject, email, created_at, used_at, .. } = identity;
+            serde_json::json!({
+                "provider": provider, "issuer": issuer, "subject": subject, "email": email,
+                "createdAt": created_at, "lastUsedAt": used_at,
+            })
+        };
+        Ok(serde_json::json!({
+            "passwordSetAt": repo::password(&snapshot, user)?.map(|row| row.changed_at),
+            "sessions": self.sessions(user)?.into_iter().map(session).collect::<Vec<_>>(),
+            "identities": self.identities_of(caller)?.into_iter().map(identity).collect::<Vec<_>>(),
+            "secondFactors": factor::summary(&snapshot, user)?,
+        }))
     }
 
     /// Lets only those on who are the caller beyond doubt: by the password, or, where there is none, by a sign-in of the last minutes.

@@ -185,6 +185,8 @@ pub struct Auth {
     /// Addresses to which single sign-on may lead back, besides pages of this server and of `http.cors_origins`: those of apps, such as
     /// `com.example.app:/signed-in`. Each is compared as a whole.
     pub redirect_urls: Vec<String>,
+    /// Whether users may delete their own account.
+    pub account_deletion: bool,
     /// Whether a mail with a link and a code may sign in.
     pub email_sign_in: bool,
     /// The least length of a password, in characters.
@@ -210,6 +212,7 @@ impl Default for Auth {
             registration: "invite".into(),
             registration_fields: vec!["name".into()],
             redirect_urls: Vec::new(),
+            account_deletion: true,
             email_sign_in: true,
             password_length_min: 10,
             hashes_max: 0,

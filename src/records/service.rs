@@ -69,7 +69,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`RecordError::SignedOut`] when the credentials have ended meanwhile.
-    pub(super) fn renewed(&self) -> Result<Self, RecordError> {
+    pub fn renewed(&self) -> Result<Self, RecordError> {
         let Some(renewal) = &self.renewal else { return Ok(self.clone()) };
         let principal = renewal.caller().ok().flatten().ok_or(RecordError::SignedOut)?;
         Ok(Self { principal, ..self.clone() })

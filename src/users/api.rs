@@ -169,7 +169,7 @@ impl UsersApi {
     }
 }
 
-fn caller(request: &Request) -> Result<Caller, ApiError> {
+pub(super) fn caller(request: &Request) -> Result<Caller, ApiError> {
     let (request_id, address) = (request_id_of(request), address_of(request));
     Ok(Caller { principal: caller_of(request)?, request_id, address, renewal: None })
 }

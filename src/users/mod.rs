@@ -7,6 +7,7 @@ mod error;
 mod explain;
 pub mod flows;
 mod migrate;
+pub mod own;
 mod service;
 pub mod sso;
 

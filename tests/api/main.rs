@@ -22,6 +22,7 @@ mod health;
 mod keys;
 mod mail;
 mod operations;
+mod own;
 mod pipeline;
 mod records;
 mod roles;

@@ -85,6 +85,16 @@ pub(crate) fn are_active(source: &impl Read, user: &str) -> Result<bool, StoreEr
     Ok(factors(source, user)?.are_active())
 }
 
+/// The second factors of a user as the user may read them: no secret, no key.
+pub(crate) fn summary(source: &impl Read, user: &str) -> Result<serde_json::Value, StoreError> {
+    let factors = factors(source, user)?;
+    let passkeys: Vec<_> = factors.passkeys.iter().map(super::passkey::OwnPasskey::summary).collect();
+    let confirmed_at = factors.confirmed().and_then(|own| own.confirmed_at);
+    Ok(
+        serde_json::json!({"authenticatorSince": confirmed_at, "passkeys": passkeys, "recoveryCodesLeft": factors.recovery.len()}),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use crate::store::{Options, Schema, Store, StoreError};

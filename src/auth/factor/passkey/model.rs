@@ -27,6 +27,11 @@ impl OwnPasskey {
         Self { id: id_text(key.cred_id()), name, created_at: now, used_at: None, key }
     }
 
+    /// What its user may read of it.
+    pub(in crate::auth::factor) fn summary(&self) -> serde_json::Value {
+        serde_json::json!({"name": self.name, "createdAt": self.created_at, "lastUsedAt": self.used_at})
+    }
+
     /// The same after it was used: a counter of the device moves on, by which a copy of the key would show.
     pub(super) fn used(mut self, result: &AuthenticationResult, now: Timestamp) -> Self {
         self.key.update_credential(result);
