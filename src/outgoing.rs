@@ -63,12 +63,31 @@ impl Outgoing {
         url: &str,
         token: Option<&str>,
     ) -> Result<T, OutgoingError> {
-        let parsed = Url::parse(url).map_err(|_| OutgoingError::Address(url.to_owned()))?;
-        let mut request = self.0.request(Method::GET, parsed).header(header::ACCEPT, "application/json");
+        let mut request = self.0.request(Method::GET, parse(url)?).header(header::ACCEPT, "application/json");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let answer = self.execute(request.build()?).await?;
+        self.read(request.build()?).await
+    }
+
+    /// Posts a form and reads JSON. Fields without a value are left out.
+    ///
+    /// # Errors
+    /// [`OutgoingError`], also when the status is not 2xx.
+    pub async fn post_form<T: serde::de::DeserializeOwned>(
+        &self,
+        url: &str,
+        form: &[(&str, Option<&str>)],
+    ) -> Result<T, OutgoingError> {
+        let given: Vec<_> = form.iter().filter_map(|(name, value)| Some((name, (*value)?))).collect();
+        let body = serde_urlencoded::to_string(given).unwrap_or_default();
+        let request = self.0.request(Method::POST, parse(url)?).header(header::ACCEPT, "application/json");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+        self.read(request.build()?).await
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(&self, request: Request) -> Result<T, OutgoingError> {
+        let answer = self.execute(request).await?;
         if !answer.status().is_success() {
             return Err(OutgoingError::Status(answer.status().as_u16()));
         }
@@ -92,4 +111,8 @@ impl Outgoing {
         *whole.headers_mut() = answer.headers().clone();
         Ok(whole)
     }
+}
+
+fn parse(url: &str) -> Result<Url, OutgoingError> {
+    Url::parse(url).map_err(|_| OutgoingError::Address(url.to_owned()))
 }

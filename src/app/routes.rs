@@ -14,7 +14,7 @@ use crate::{
     collections::{api::CollectionsApi, sync::api::SchemaApi},
     config::Config,
     docs, health,
-    http::{Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
+    http::{Captcha, Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
     keys::api::KeysApi,
     mail::api::MailApi,
     openapi::{self, LiveDocument},
@@ -42,6 +42,12 @@ const SIGN_IN: [&str; 14] = {
     let [a, b, c, d, e, f, g] = flows::api::PUBLIC;
     let ([h, i], [j, k], setup) = (auth::PASSKEY_PATHS, sso::api::SIGN_IN, users::api::SETUP_PATH);
     [auth::api::LOGIN_PATH, setup, flows::api::EMAIL_SIGN_IN_PATH, a, b, c, d, e, f, g, h, i, j, k]
+};
+
+/// Paths where anyone may try passwords, or have mails sent: there a captcha is asked for, if one is configured.
+const CAPTCHA: [&str; 4] = {
+    let [register, _, _, _, forgot, _, email_sign_in] = flows::api::PUBLIC;
+    [auth::api::LOGIN_PATH, register, forgot, email_sign_in]
 };
 
 /// What routes are made of.
@@ -78,7 +84,7 @@ impl Parts<'_> {
     }
 
     /// All routes, with those of the API that are the listener's `own`, and the document that describes them.
-    fn routes(&self, own: Route) -> anyhow::Result<(Route, Arc<LiveDocument>)> {
+    fn routes(&self, own: Route, captcha: Option<Captcha>) -> anyhow::Result<(Route, Arc<LiveDocument>)> {
         let (api, spec) = self.api(own);
         let document = LiveDocument::new(
             Arc::clone(&self.services.catalogs),
@@ -96,6 +102,7 @@ impl Parts<'_> {
         let authenticate = Arc::clone(&self.services.auth) as Arc<dyn crate::http::Authenticate>;
         let gated =
             Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF, records::api::takes_stream);
+        let gated = gated.with_captcha(captcha);
         let open = docs::mount(health::mount(Route::new(), &self.services.health));
         let open = auth::api::mount(open, &self.services.auth);
         Ok((pages::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
@@ -112,7 +119,8 @@ impl Parts<'_> {
     }
 
     pub(super) fn public(&self) -> anyhow::Result<BoxEndpoint<'static>> {
-        let (routes, document) = self.routes(Route::new())?;
+        let captcha = Captcha::new(&self.config.captcha, &CAPTCHA, &self.services.outgoing);
+        let (routes, document) = self.routes(Route::new(), captcha)?;
         let options = self.options(self.config, document);
         Ok(Pipeline::new(routes.map_to_response(), options).boxed())
     }
@@ -125,7 +133,7 @@ impl Parts<'_> {
         let session =
             Session { principal: Principal::operator(), tag: telemetry::user_tag("operator").into(), half: false };
         let own = records::api::mount_operator(Route::new(), &self.services.records);
-        let (routes, document) = self.routes(own)?;
+        let (routes, document) = self.routes(own, None)?;
         let options = self.options(&config, document);
         Ok(Pipeline::new(routes.data(session).map_to_response(), options).boxed())
     }

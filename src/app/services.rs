@@ -40,6 +40,7 @@ pub(super) struct Services {
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
     pub(super) sso: Arc<Sso>,
+    pub(super) outgoing: Outgoing,
     pub(super) audit: AuditService,
     pub(super) health: Arc<Health>,
 }
@@ -95,7 +96,8 @@ impl Services {
             link_url: config.link_url(),
             clock: Arc::clone(&clock),
         }));
-        let sso = sso(config, directory, &auth, &flows, &clock)?;
+        let outgoing = Outgoing::new().context("other servers cannot be reached")?;
+        let sso = sso(config, &outgoing, directory, &auth, &flows, &clock)?;
         let (audit, health) = (AuditService::new(store.clone()), Health::new(Arc::clone(&catalogs)));
         Ok(Self {
             store,
@@ -110,6 +112,7 @@ impl Services {
             users,
             flows,
             sso,
+            outgoing,
             audit,
             health,
         })
@@ -147,13 +150,13 @@ async fn collections(
 
 fn sso(
     config: &Config,
+    outgoing: &Outgoing,
     directory: Arc<RecordDirectory>,
     auth: &Arc<AuthService>,
     flows: &Arc<Flows>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<Sso>> {
-    let outgoing = Outgoing::new().context("other servers cannot be reached")?;
-    let (auth, flows, clock) = (Arc::clone(auth), Arc::clone(flows), Arc::clone(clock));
+    let (outgoing, auth, flows, clock) = (outgoing.clone(), Arc::clone(auth), Arc::clone(flows), Arc::clone(clock));
     let parts = SsoParts { directory, auth, flows, outgoing, clock };
     Ok(Arc::new(Sso::new(config, parts).context("single sign-on cannot be used")?))
 }

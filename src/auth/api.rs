@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use poem::{Request, Response, Route, endpoint, get, http::header};
-use poem_openapi::{OpenApi, Tags, param::Path, payload::Json};
+use poem_openapi::{
+    OpenApi, Tags,
+    param::{Header, Path},
+    payload::Json,
+};
 use serde_json::json;
 
 use super::{
@@ -57,7 +61,14 @@ impl AuthApi {
     /// Anyone may call this. An unknown address and a wrong password answer alike; after a few failures in a row an account
     /// has to wait. With `cookies` the request must come from a page of this server or of an origin in `http.cors_origins`.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    async fn login(&self, request: &Request, body: BoundedBody<LoginRequest>) -> Result<SessionReply, ApiError> {
+    async fn login(
+        &self,
+        request: &Request,
+        /// The answer to the captcha, where one is configured.
+        #[oai(name = "X-Captcha-Token", validator(max_length = 4096))]
+        _captcha: Header<Option<String>>,
+        body: BoundedBody<LoginRequest>,
+    ) -> Result<SessionReply, ApiError> {
         let LoginRequest { email, password, cookies } = body.0;
         let cookies = self.cookies.kept(request, cookies)?;
         let signed_in = self.auth.login(&email, password, visit_of(request)).await?;

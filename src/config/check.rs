@@ -1,6 +1,6 @@
 //! What is wrong with values that have the right types.
 
-use super::Config;
+use super::{Config, is_secure};
 
 /// What was found, as `(path, what)`.
 #[derive(Default)]
@@ -118,6 +118,17 @@ fn check_parts(config: &Config, faults: &mut Faults) {
     faults.check((1..=6).contains(&depth), "records.relation_depth_max", "must be from 1 to 6");
     let format = matches!(config.log.format.as_str(), "auto" | "json" | "pretty");
     faults.check(format, "log.format", "must be auto, json or pretty");
+    let captcha = &config.captcha;
+    faults.check(
+        captcha.verify_url.is_empty() || is_secure(&captcha.verify_url),
+        "captcha.verify_url",
+        "must start with https://, or with http:// and an address of this machine",
+    );
+    faults.check(
+        captcha.verify_url.is_empty() == captcha.secret.is_empty(),
+        "captcha.secret",
+        "must be given with captcha.verify_url, and not without",
+    );
     let level = config.log.level.parse::<tracing_subscriber::EnvFilter>();
     faults.check(level.is_ok(), "log.level", "must be a level such as info, or a list such as info,stead::store=debug");
 }

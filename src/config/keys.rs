@@ -7,7 +7,7 @@ use super::{Config, SsoProvider};
 /// What stands behind the path of a secret that is read from a file.
 pub(super) const FILE_SUFFIX: &str = "_file";
 /// Paths of keys whose values are secret.
-const SECRETS: [&str; 2] = ["auth.signing_key", "mail.smtp_password"];
+const SECRETS: [&str; 3] = ["auth.signing_key", "captcha.secret", "mail.smtp_password"];
 /// Keys of each provider whose values are secret.
 const PROVIDER_SECRETS: [&str; 2] = ["client_secret", "private_key"];
 /// The section of providers.

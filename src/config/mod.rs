@@ -32,6 +32,8 @@ pub struct Config {
     pub auth: Auth,
     /// Providers of single sign-on, by name: `[sso.google]`, `[sso.our-own]`.
     pub sso: BTreeMap<String, SsoProvider>,
+    /// Captchas.
+    pub captcha: Captcha,
     /// The audit log.
     pub audit: Audit,
     /// Mail.
@@ -219,6 +221,17 @@ impl Default for Auth {
             signing_key: String::new(),
         }
     }
+}
+
+/// Captchas: before signing in with a password, registering, and asking for a mail.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Captcha {
+    /// Where answers are verified: `https://challenges.cloudflare.com/turnstile/v0/siteverify`, `https://api.hcaptcha.com/siteverify`,
+    /// `https://www.google.com/recaptcha/api/siteverify`; empty asks for none.
+    pub verify_url: String,
+    /// The secret that the provider gives with the key of your site.
+    pub secret: String,
 }
 
 /// Mail.

@@ -7,7 +7,7 @@ use poem::{
     http::{Method, header},
 };
 
-use super::{ApiError, Cookies, RateLimiter, address_of};
+use super::{ApiError, Captcha, Cookies, RateLimiter, address_of};
 use crate::{access::Principal, kernel::Code};
 
 /// A caller whose credentials were checked.
@@ -68,6 +68,7 @@ pub struct Gate<E> {
     public: &'static [&'static str],
     half: &'static [&'static str],
     streams: Streams,
+    captcha: Option<Captcha>,
 }
 
 impl<E> std::fmt::Debug for Gate<E> {
@@ -89,7 +90,13 @@ impl<E> Gate<E> {
         half: &'static [&'static str],
         streams: Streams,
     ) -> Self {
-        Self { inner, authenticate, cookies, limiter, public, half, streams }
+        Self { inner, authenticate, cookies, limiter, public, half, streams, captcha: None }
+    }
+
+    /// With a captcha before some of the public paths.
+    #[must_use]
+    pub fn with_captcha(self, captcha: Option<Captcha>) -> Self {
+        Self { captcha, ..self }
     }
 
     fn session(&self, request: &mut Request) -> Result<Session, ApiError> {
@@ -137,6 +144,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Gate<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         if is_public(self.public, request.original_uri().path()) {
+            if let Some(captcha) = &self.captcha {
+                captcha.check(&request).await?;
+            }
             return self.inner.call(request).await;
         }
         let session = self.session(&mut request)?;

@@ -2,6 +2,7 @@
 
 mod body;
 mod bounds;
+mod captcha;
 mod cookie;
 mod cors;
 mod gate;
@@ -16,6 +17,7 @@ pub use body::{
     BodyLimits, BoundedBody, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters, read_body,
     read_bytes, stream_response,
 };
+pub use captcha::Captcha;
 pub use cookie::{Cookies, Held};
 pub use gate::{Authenticate, Gate, Renewal, Session, Streams};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};

@@ -58,6 +58,8 @@ codes! {
     Forbidden = 403, "forbidden";
     /// The session is not open yet: its second factor is to be proven, or set up, first.
     SecondFactorRequired = 403, "second_factor_required";
+    /// The answer to a captcha is missing, or wrong.
+    CaptchaRequired = 403, "captcha_required";
     /// There is no such thing, or the caller may not see it.
     NotFound = 404, "not_found";
     /// The path exists, the method does not; or the collection is a view, which is read only.
@@ -80,7 +82,7 @@ codes! {
     RateLimited = 429, "rate_limited";
     /// The server failed; the log has the cause under the request id.
     Internal = 500, "internal";
-    /// A provider of single sign-on cannot be reached, or is not what is configured; the log has the cause under the request id.
+    /// A provider of single sign-on or of captchas cannot be reached, or is not what is configured; the log has the cause under the request id.
     ProviderUnavailable = 502, "provider_unavailable";
     /// The server is at its limit for the moment; `Retry-After` says when to come back.
     Overloaded = 503, "overloaded";

@@ -344,3 +344,34 @@ async fn nobody_is_flooded_with_mail() {
     mails(&app, "bob@example.com", 1).await;
     mails(&app, "ann@example.com", 10).await;
 }
+
+#[tokio::test]
+async fn open_invitations_are_listed_and_taken_back() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let invitations = "/api/v1/users/invitations";
+    for (email, roles) in
+        [("b@example.com", json!(["viewer"])), ("a@example.com", json!(null)), ("c@example.com", json!(null))]
+    {
+        admin.post(invitations, json!({"email": email, "roles": roles})).await.expect(202);
+    }
+    let link = token(&text(&app, "b@example.com", 1, "user.invite").await, "invite");
+    for email in ["a@example.com", "c@example.com"] {
+        mails(&app, email, 1).await;
+    }
+    let emails = |list: &Value| -> Vec<String> {
+        list["items"].as_array().unwrap().iter().map(|open| open["email"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = admin.get(&format!("{invitations}?limit=2")).await.ok(200);
+    assert_eq!(emails(&first), ["a@example.com", "b@example.com"]);
+    assert_eq!((&first["items"][1]["roles"], &first["items"][1]["invitedBy"]), (&json!(["viewer"]), &json!(admin.id)));
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let rest = admin.get(&format!("{invitations}?limit=2&cursor={cursor}")).await.ok(200);
+    assert_eq!((emails(&rest), rest.get("nextCursor")), (vec!["c@example.com".to_owned()], None));
+    admin.delete(&format!("{invitations}/b@example.com")).await.expect(204);
+    admin.delete(&format!("{invitations}/b@example.com")).await.problem(404, "not_found");
+    let body = json!({"token": link, "password": PASSWORD});
+    app.guest().post(&format!("{AUTH}/register/confirm"), body).await.problem(401, "invalid_token");
+    app.clock.advance_seconds(7 * 24 * 3_600);
+    assert_eq!(emails(&app.operator().get(invitations).await.ok(200)), Vec::<String>::new(), "they have ended");
+}

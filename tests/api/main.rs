@@ -14,6 +14,7 @@
 mod support;
 
 mod auth;
+mod captcha;
 mod collections;
 mod explain;
 mod factor;

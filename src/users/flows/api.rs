@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, Tags, payload::Json};
+use poem_openapi::{
+    ApiResponse, OpenApi, Tags,
+    param::{Header, Path, Query},
+    payload::Json,
+};
 
 use super::{
     Flows, Registration, SignInProof,
     dto::{
-        EmailRequest, EmailSignInRequest, EmailSignInResponse, InvitationRequest, LinkRequest, NewEmailRequest,
-        RegistrationRequest, ResetRequest,
+        EmailRequest, EmailSignInRequest, EmailSignInResponse, InvitationListResponse, InvitationRequest, LinkRequest,
+        NewEmailRequest, RegistrationRequest, ResetRequest,
     },
 };
 use crate::{
@@ -68,7 +72,14 @@ impl FlowsApi {
     /// Anyone may call this where `auth.registration` is `open`. A mail brings a link; the user is made when it is used. The answer
     /// is the same for an address that has an account.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
-    async fn register(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<Accepted, ApiError> {
+    async fn register(
+        &self,
+        request: &Request,
+        /// The answer to the captcha, where one is configured.
+        #[oai(name = "X-Captcha-Token", validator(max_length = 4096))]
+        _captcha: Header<Option<String>>,
+        body: BoundedBody<EmailRequest>,
+    ) -> Result<Accepted, ApiError> {
         self.flows.register(&body.0.email, who_of(request)).await?;
         Ok(Accepted::Asked)
     }
@@ -98,6 +109,40 @@ impl FlowsApi {
         let InvitationRequest { email, roles } = body.0;
         self.flows.invite(&*caller_of(request)?, who_of(request), &email, roles.unwrap_or_default()).await?;
         Ok(Accepted::Asked)
+    }
+
+    /// List open invitations
+    ///
+    /// Who has the permission `users:create` may call this. By address.
+    #[oai(path = "/users/invitations", method = "get", operation_id = "listInvitations")]
+    async fn invitations(
+        &self,
+        request: &Request,
+        /// The most invitations of a page.
+        #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<usize>,
+        /// The `nextCursor` of the page before.
+        #[oai(validator(max_length = 254))]
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<InvitationListResponse>, ApiError> {
+        let after = cursor.0.unwrap_or_default();
+        let (open, next_cursor) = self.flows.invitations(&*caller_of(request)?, after, limit.0).await?;
+        Ok(Json(InvitationListResponse { items: open.into_iter().map(Into::into).collect(), next_cursor }))
+    }
+
+    /// Take an invitation back
+    ///
+    /// Who has the permission `users:create` may call this. Its link does nothing any more.
+    #[oai(path = "/users/invitations/:email", method = "delete", operation_id = "revokeInvitation")]
+    async fn uninvite(
+        &self,
+        request: &Request,
+        /// The address that was invited.
+        #[oai(validator(min_length = 1, max_length = 254))]
+        email: Path<String>,
+    ) -> Result<NoContent, ApiError> {
+        self.flows.uninvite(&*caller_of(request)?, who_of(request), &email.0).await?;
+        Ok(NoContent::Done)
     }
 
     /// Have my address verified
@@ -142,7 +187,14 @@ impl FlowsApi {
     ///
     /// Anyone may call this. The answer is the same, and takes as long, for an address that is nobody's.
     #[oai(path = "/auth/forgot-password", method = "post", operation_id = "forgotPassword")]
-    async fn forgot_password(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<Accepted, ApiError> {
+    async fn forgot_password(
+        &self,
+        request: &Request,
+        /// The answer to the captcha, where one is configured.
+        #[oai(name = "X-Captcha-Token", validator(max_length = 4096))]
+        _captcha: Header<Option<String>>,
+        body: BoundedBody<EmailRequest>,
+    ) -> Result<Accepted, ApiError> {
         self.flows.forgot_password(&body.0.email, who_of(request)).await?;
         Ok(Accepted::Asked)
     }
@@ -162,7 +214,14 @@ impl FlowsApi {
     /// Anyone may call this where `auth.email_sign_in` is on. The mail brings a link, and a code to be given with the reference of the
     /// answer. The answer is the same for an address that is nobody's.
     #[oai(path = "/auth/email-sign-in", method = "post", operation_id = "requestEmailSignIn")]
-    async fn email_sign_in(&self, request: &Request, body: BoundedBody<EmailRequest>) -> Result<SignInAsked, ApiError> {
+    async fn email_sign_in(
+        &self,
+        request: &Request,
+        /// The answer to the captcha, where one is configured.
+        #[oai(name = "X-Captcha-Token", validator(max_length = 4096))]
+        _captcha: Header<Option<String>>,
+        body: BoundedBody<EmailRequest>,
+    ) -> Result<SignInAsked, ApiError> {
         let reference = self.flows.email_sign_in(&body.0.email, who_of(request)).await?;
         Ok(SignInAsked::Asked(Json(EmailSignInResponse { reference })))
     }
@@ -190,4 +249,8 @@ impl FlowsApi {
         let signed_in = self.flows.signed_in_by_mail(proof, visit_of(request)).await?;
         Ok(SessionReply::new(signed_in, cookies))
     }
+}
+
+fn limit_default() -> usize {
+    50
 }

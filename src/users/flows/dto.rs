@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use poem_openapi::{Object, types::Example};
 use serde::Deserialize;
 
+use super::OpenInvitation;
+
 const TOKEN: &str = "3q2-7wXkq0u1m8b5T4y9c6V2n0p7r3s1d5f8g6h4j2k";
 
 /// An address.
@@ -40,6 +42,57 @@ pub(super) struct InvitationRequest {
 impl Example for InvitationRequest {
     fn example() -> Self {
         Self { email: "bob@example.com".into(), roles: Some(vec!["viewer".into()]) }
+    }
+}
+
+/// An invitation that waits for its link to be used.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", rename = "Invitation", example)]
+pub(super) struct InvitationResponse {
+    /// The e-mail address.
+    email: String,
+    /// The roles that it gives.
+    roles: Vec<String>,
+    /// The id of who invited.
+    invited_by: String,
+    /// Until when it is good.
+    expires_at: String,
+}
+
+impl From<OpenInvitation> for InvitationResponse {
+    fn from(open: OpenInvitation) -> Self {
+        let OpenInvitation { email, mut roles, by, expires_at } = open;
+        if roles.is_empty() {
+            roles.push("user".into());
+        }
+        Self { email, roles, invited_by: by, expires_at: expires_at.to_string() }
+    }
+}
+
+impl Example for InvitationResponse {
+    fn example() -> Self {
+        Self {
+            email: "bob@example.com".into(),
+            roles: vec!["viewer".into()],
+            invited_by: "0198c5f2-7b1e-7c3a-9d53-0f5f6a1f2b3c".into(),
+            expires_at: "2026-02-07T09:30:00Z".into(),
+        }
+    }
+}
+
+/// Open invitations, by address.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", rename = "InvitationList", example, skip_serializing_if_is_none)]
+pub(super) struct InvitationListResponse {
+    /// The invitations.
+    pub(super) items: Vec<InvitationResponse>,
+    /// Give it as `cursor` for those behind these; absent when there are none.
+    pub(super) next_cursor: Option<String>,
+}
+
+impl Example for InvitationListResponse {
+    fn example() -> Self {
+        Self { items: vec![InvitationResponse::example()], next_cursor: Some("bob@example.com".into()) }
     }
 }
 

@@ -14,6 +14,6 @@ mod service;
 mod worker;
 
 pub(super) use confirm::Newcomer;
-pub use model::{Registration, SignInProof};
+pub use model::{OpenInvitation, Registration, SignInProof};
 pub use repo::TABLES;
 pub use service::{FlowParts, Flows};

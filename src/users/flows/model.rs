@@ -110,6 +110,26 @@ impl Ticket {
     }
 }
 
+/// An invitation that waits for its link to be used.
+#[derive(Clone, Debug)]
+pub struct OpenInvitation {
+    /// The address.
+    pub email: String,
+    /// The roles that it gives.
+    pub roles: Vec<String>,
+    /// Who invited.
+    pub by: String,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+impl From<Ticket> for OpenInvitation {
+    fn from(ticket: Ticket) -> Self {
+        let Ticket { email, roles, by, expires_at, .. } = ticket;
+        Self { email, roles, by, expires_at }
+    }
+}
+
 /// What a new user says.
 #[derive(Clone, Debug)]
 pub struct Registration {

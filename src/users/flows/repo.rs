@@ -56,6 +56,25 @@ pub(super) fn hash_of(source: &impl Read, subject: &str) -> Result<Option<String
     Ok(source.get(TICKETS_OF, subject)?.map(|Json(hash)| hash))
 }
 
+/// The tickets for a purpose behind a subject, by subject, at most `max`.
+pub(super) fn tickets_for(
+    source: &impl Read,
+    purpose: &str,
+    after: &str,
+    max: usize,
+) -> Result<Vec<Ticket>, StoreError> {
+    // `0` follows `/`, and the shortest text behind another one ends in a zero.
+    let (from, to) = (format!("{purpose}/{after}"), format!("{purpose}0"));
+    let from = if after.is_empty() { from } else { from + "\0" };
+    let mut found = Vec::new();
+    source.scan::<StoreError>(TICKETS_OF.name(), from.as_bytes(), to.as_bytes(), Scan::Forward, &mut |_, bytes| {
+        let hash: String = serde_json::from_slice(bytes).map_err(StoreError::corrupt)?;
+        found.extend(ticket(source, &hash)?);
+        Ok(if found.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
+}
+
 /// Puts a ticket in the place of an older one for the same.
 pub(super) fn put_ticket(tx: &mut Tx<'_>, hash: &str, subject: &str, ticket: &Ticket) -> Result<(), StoreError> {
     if let Some(older) = hash_of(tx, subject)? {

@@ -12,7 +12,7 @@ use moka::sync::Cache;
 use tokio::sync::Notify;
 
 use super::{
-    model::{Purpose, Request},
+    model::{OpenInvitation, Purpose, Request},
     repo,
 };
 use crate::{
@@ -20,13 +20,15 @@ use crate::{
         Action, Principal, Who,
         secret::{secret_hash, secret_text},
     },
+    audit::{self, Event},
     auth::{AuthError, AuthService, Directory, Passwords, own_session},
     collections::is_email,
     config,
     kernel::{Clock, FieldError},
     mail::MailService,
     records::RecordService,
-    store::{Store, StoreError},
+    store::{Snapshot, Store, StoreError},
+    telemetry,
     users::UserError,
 };
 
@@ -132,6 +134,43 @@ impl Flows {
             return Err(AuthError::Conflict("there is a user with this address already".into()).into());
         }
         self.ask(Request { roles, ..plain(Purpose::Invite, email, who) }).await
+    }
+
+    /// Open invitations by address, those behind `after`, and where to go on when there may be more.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] without `users:create`.
+    pub async fn invitations(
+        &self,
+        caller: &Principal,
+        after: String,
+        max: usize,
+    ) -> Result<(Vec<OpenInvitation>, Option<String>), UserError> {
+        self.check_invites(caller, &[])?;
+        let now = self.parts.clock.now();
+        let read = move |snapshot: &Snapshot| repo::tickets_for(snapshot, Purpose::Invite.name(), &after, max);
+        let tickets = self.parts.store.scan(read).await?;
+        let next = tickets.last().filter(|_| tickets.len() == max).map(|last| last.email.clone());
+        let open = tickets.into_iter().filter(|ticket| now < ticket.expires_at);
+        Ok((open.map(OpenInvitation::from).collect(), next))
+    }
+
+    /// Takes an invitation back: its link does nothing any more.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] without `users:create`, [`AuthError::NotFound`].
+    pub async fn uninvite(&self, caller: &Principal, who: Who, email: &str) -> Result<(), UserError> {
+        self.check_invites(caller, &[])?;
+        let (email, now) = (email.trim().to_lowercase(), self.parts.clock.now());
+        let none = AuthError::NotFound(format!("open invitation of \"{email}\""));
+        let taken = self.parts.store.write::<_, AuthError, _>(move |tx| {
+            let hash = repo::hash_of(tx, &format!("{}/{email}", Purpose::Invite.name()))?;
+            let open = hash.as_deref().map_or(Ok(None), |hash| repo::ticket(tx, hash))?;
+            let (Some(hash), Some(_)) = (hash, open.filter(|ticket| now < ticket.expires_at)) else { return Err(none) };
+            repo::take(tx, &hash)?;
+            Ok(audit::record(tx, Event::new("user.uninvited", &who, &telemetry::user_tag(&email), now))?)
+        });
+        Ok(taken.await?)
     }
 
     /// Refuses who may not make users with these roles.
