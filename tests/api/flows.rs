@@ -133,7 +133,7 @@ async fn registration_is_for_whom_the_configuration_says() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     app.guest().post(&format!("{AUTH}/register"), json!({"email": "a@b.c"})).await.problem(403, "forbidden");
-    let invite = "/api/v1/users/invitations";
+    let invite = "/api/v1/invitations";
     admin.post(invite, json!({"email": "bob@example.com", "roles": ["viewer"]})).await.expect(202);
     let link = token(&text(&app, "bob@example.com", 1, "user.invite").await, "invite");
     let session =
@@ -349,7 +349,7 @@ async fn nobody_is_flooded_with_mail() {
 async fn open_invitations_are_listed_and_taken_back() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let invitations = "/api/v1/users/invitations";
+    let invitations = "/api/v1/invitations";
     for (email, roles) in
         [("b@example.com", json!(["viewer"])), ("a@example.com", json!(null)), ("c@example.com", json!(null))]
     {

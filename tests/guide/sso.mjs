@@ -145,7 +145,7 @@ assert.equal(await back(`${callback}/ours?state=${state}&code=x&iss=${mixed}`), 
 // Where nobody becomes a user by themselves, an invitation lets in who has the address, and only then.
 const uninvited = await signInBy("invited", "bob");
 assert.deepEqual([uninvited.status, uninvited.body.code], [403, "forbidden"]);
-assert.equal((await call("POST", "/api/v1/users/invitations", admin, { email: "bob@example.com", roles: ["viewer"] })).status, 202);
+assert.equal((await call("POST", "/api/v1/invitations", admin, { email: "bob@example.com", roles: ["viewer"] })).status, 202);
 while ((await mailsTo("bob@example.com")).length === 0);
 const bob = await signInBy("invited", "bob", { profile: { name: "Robert" } });
 assert.deepEqual([bob.status, bob.body.user?.roles], [200, ["viewer"]], JSON.stringify(bob.body));

@@ -104,7 +104,7 @@ impl FlowsApi {
     ///
     /// Who has the permission `users:create` may call this; giving roles other than `user` also takes `roles:assign` and everything that
     /// they permit. A mail brings a link that is good for a week. Inviting again sends a new one.
-    #[oai(path = "/users/invitations", method = "post", operation_id = "inviteUser")]
+    #[oai(path = "/invitations", method = "post", operation_id = "inviteUser")]
     async fn invite(&self, request: &Request, body: BoundedBody<InvitationRequest>) -> Result<Accepted, ApiError> {
         let InvitationRequest { email, roles } = body.0;
         self.flows.invite(&*caller_of(request)?, who_of(request), &email, roles.unwrap_or_default()).await?;
@@ -114,7 +114,7 @@ impl FlowsApi {
     /// List open invitations
     ///
     /// Who has the permission `users:create` may call this. By address.
-    #[oai(path = "/users/invitations", method = "get", operation_id = "listInvitations")]
+    #[oai(path = "/invitations", method = "get", operation_id = "listInvitations")]
     async fn invitations(
         &self,
         request: &Request,
@@ -133,7 +133,7 @@ impl FlowsApi {
     /// Take an invitation back
     ///
     /// Who has the permission `users:create` may call this. Its link does nothing any more.
-    #[oai(path = "/users/invitations/:email", method = "delete", operation_id = "revokeInvitation")]
+    #[oai(path = "/invitations/:email", method = "delete", operation_id = "revokeInvitation")]
     async fn uninvite(
         &self,
         request: &Request,

@@ -20,7 +20,7 @@ type Failure = Box<dyn std::error::Error>;
 
 async fn sign_in(server: &str, email: &str, password: &str) -> Result<Configuration, Failure> {
     let mut configuration = Configuration { base_path: server.to_owned(), ..Configuration::new() };
-    let session = login(&configuration, LoginRequest::new(email.to_owned(), password.to_owned())).await?;
+    let session = login(&configuration, LoginRequest::new(email.to_owned(), password.to_owned()), None).await?;
     configuration.bearer_access_token = Some(session.access_token);
     Ok(configuration)
 }
