@@ -201,7 +201,7 @@ impl AuthService {
         password: Option<String>,
     ) -> Result<(), AuthError> {
         own_session(caller)?;
-        self.prove_caller(caller, password).await?;
+        self.prove_caller(caller, &who, password).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write::<_, AuthError, _>(move |tx| {
@@ -226,8 +226,7 @@ impl AuthService {
     pub async fn refuse_identity(&self, who: Who, identity: &Identity) -> Result<(), AuthError> {
         let user = owner(&self.store.snapshot(), &identity.id)?.unwrap_or_default();
         let event = Event::new("session.refused", &who, &user, self.clock.now());
-        let event = event.with(json!({"kind": "sso", "provider": identity.provider}));
-        Ok(self.store.write::<_, StoreError, _>(move |tx| audit::record(tx, event)).await?)
+        self.tell_refused(event.with(json!({"kind": "sso", "provider": identity.provider}))).await
     }
 }
 

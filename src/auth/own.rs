@@ -8,6 +8,7 @@ use crate::{
     audit::{self, Event},
     kernel::FieldError,
     mail,
+    store::StoreError,
 };
 
 /// For how long a sign-in tells beyond doubt who somebody is.
@@ -26,7 +27,7 @@ impl AuthService {
         new: String,
     ) -> Result<(), AuthError> {
         let session = own_session(caller)?.to_owned();
-        let proven = self.prove(caller, current).await?;
+        let proven = self.prove(caller, &who, current).await?;
         let hash = self.passwords.accept(new, "/newPassword", &caller.email).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
@@ -79,9 +80,9 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`], [`AuthError::Invalid`] without the password,
     /// [`AuthError::Forbidden`] in an older session of who has none.
-    pub async fn prove_caller(&self, caller: &Principal, password: Option<String>) -> Result<(), AuthError> {
+    pub async fn prove_caller(&self, caller: &Principal, who: &Who, password: Option<String>) -> Result<(), AuthError> {
         if let Some(password) = password {
-            return self.prove(caller, password).await.map(drop);
+            return self.prove(caller, who, password).await.map(drop);
         }
         let snapshot = self.store.snapshot();
         if repo::password(&snapshot, caller.id.as_str())?.is_some() {
@@ -94,16 +95,22 @@ impl AuthService {
         if session.as_ref().is_some_and(is_fresh) { Ok(()) } else { Err(AuthError::Forbidden(stale)) }
     }
 
+    /// Tells the audit log of an attempt that failed.
+    pub(super) async fn tell_refused(&self, event: Event) -> Result<(), AuthError> {
+        Ok(self.store.write::<_, StoreError, _>(move |tx| audit::record(tx, event)).await?)
+    }
+
     /// Lets only those on who know the password of the caller's account, with the bounds of a sign-in. Answers the hash that was
     /// verified.
     ///
     /// # Errors
     /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`].
-    pub async fn prove(&self, caller: &Principal, password: String) -> Result<String, AuthError> {
+    pub async fn prove(&self, caller: &Principal, who: &Who, password: String) -> Result<String, AuthError> {
         self.attempts.begin(&caller.email, self.clock.now())?;
         let row = repo::password(&self.store.snapshot(), caller.id.as_str())?;
         let hash = row.map(|row| row.hash);
         if !self.passwords.verify(password, hash.clone()).await? {
+            self.tell_refused(Event::new("password.refused", who, caller.id.as_str(), self.clock.now())).await?;
             return Err(AuthError::InvalidCredentials);
         }
         self.attempts.succeeded(&caller.email);

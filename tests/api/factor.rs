@@ -76,7 +76,9 @@ async fn a_sign_in_asks_for_the_code_of_the_app() {
     assert_eq!(fresh["secondFactorRequired"], false);
     let kinds = app.operator().get("/api/v1/audit?kind=factor").await.ok(200);
     let kinds: Vec<_> = kinds["items"].as_array().unwrap().iter().map(|event| event["kind"].clone()).collect();
-    assert_eq!(kinds, ["factor.refused", "factor.proven", "factor.refused", "factor.added"]);
+    assert_eq!(kinds, ["factor.refused", "factor.proven", "factor.refused", "factor.added", "factor.refused"]);
+    let refused = app.operator().get("/api/v1/audit?kind=password.refused").await.ok(200);
+    assert_eq!((&refused["items"][0]["actor"], &refused["items"][0]["subject"]), (&json!(ann.id), &json!(ann.id)));
 }
 
 #[tokio::test]

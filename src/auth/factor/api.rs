@@ -57,7 +57,8 @@ impl FactorApi {
         request: &Request,
         body: BoundedBody<ProofRequest>,
     ) -> Result<Json<SetUpResponse>, ApiError> {
-        let made = self.auth.set_up_authenticator(&*caller_of(request)?, body.0.current_password).await?;
+        let made =
+            self.auth.set_up_authenticator(&*caller_of(request)?, &who_of(request), body.0.current_password).await?;
         let code = QrCode::new(made.uri.as_bytes()).map_err(|_| AuthError::Crypto("the link fits no QR code"))?;
         let qr_svg = code.render::<svg::Color<'_>>().min_dimensions(PIXELS_MIN, PIXELS_MIN).build();
         Ok(Json(SetUpResponse { secret: made.secret, uri: made.uri, qr_svg }))

@@ -31,10 +31,11 @@ impl AuthService {
     pub(super) async fn set_up_authenticator(
         &self,
         caller: &Principal,
+        who: &Who,
         password: Option<String>,
     ) -> Result<SetUp, AuthError> {
         let session = own_session(caller)?.to_owned();
-        self.prove_caller(caller, password).await?;
+        self.prove_caller(caller, who, password).await?;
         let row = Authenticator::new();
         let (secret, uri) = row.shown(&caller.email, self.tokens.issuer()).ok_or(AuthError::Crypto("no TOTP link"))?;
         let user = caller.id.to_string();
@@ -61,6 +62,7 @@ impl AuthService {
         let session = own_session(caller)?.to_owned();
         self.begin_factor(caller)?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        let told = Event::new("factor.refused", &who, &user, now);
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let factors = check_open(tx, &user, &session)?;
             let waiting = factors.authenticator.as_ref().filter(|own| own.confirmed_at.is_none());
@@ -72,7 +74,7 @@ impl AuthService {
             audit::record(tx, Event::new("factor.added", &who, &user, now))?;
             Ok(codes)
         });
-        let codes = codes.await?;
+        let codes = self.told(codes.await, told).await?;
         self.factor_succeeded(caller);
         self.mail.wake();
         Ok(codes)
@@ -107,7 +109,7 @@ impl AuthService {
         who: Who,
         code: String,
     ) -> Result<Vec<String>, AuthError> {
-        self.with_code(caller, code, move |tx, user, now| {
+        self.with_code(caller, &who.clone(), code, move |tx, user, now| {
             let (factors, codes) = repo::factors(tx, user)?.with_codes();
             repo::put(tx, user, factors)?;
             audit::record(tx, Event::new("factor.codesRenewed", &who, user, now))?;
@@ -124,7 +126,7 @@ impl AuthService {
         code: String,
     ) -> Result<(), AuthError> {
         let email = caller.email.clone();
-        self.with_code(caller, code, move |tx, user, now| {
+        self.with_code(caller, &who.clone(), code, move |tx, user, now| {
             let factors = repo::factors(tx, user)?;
             if factors.confirmed().is_none() {
                 return Err(AuthError::Conflict("there is no authenticator to remove".into()));
@@ -161,22 +163,32 @@ impl AuthService {
     async fn with_code<T: Send + 'static>(
         &self,
         caller: &Principal,
+        who: &Who,
         code: String,
         more: impl FnOnce(&mut Tx<'_>, &str, jiff::Timestamp) -> Result<T, AuthError> + Send + 'static,
     ) -> Result<T, AuthError> {
         own_session(caller)?;
         self.begin_factor(caller)?;
         let (user, now) = (caller.id.to_string(), self.clock.now());
+        let told = Event::new("factor.refused", who, &user, now);
         let done = self.store.write::<_, AuthError, _>(move |tx| {
             if !take(tx, &user, &code, now)? {
                 return Err(WRONG);
             }
             more(tx, &user, now)
         });
-        let done = done.await?;
+        let done = self.told(done.await, told).await?;
         self.factor_succeeded(caller);
         self.mail.wake();
         Ok(done)
+    }
+
+    /// Tells the audit log when a code was wrong: the transaction that found it so has left nothing.
+    async fn told<T>(&self, outcome: Result<T, AuthError>, event: Event) -> Result<T, AuthError> {
+        if let Err(AuthError::InvalidToken(_)) = &outcome {
+            self.tell_refused(event).await?;
+        }
+        outcome
     }
 
     /// Codes are few, so attempts wait as those of passwords do, counted by themselves.

@@ -209,7 +209,7 @@ impl Flows {
     ) -> Result<(), UserError> {
         own_session(caller)?;
         let email = address(new, "newEmail")?;
-        self.parts.auth.prove_caller(caller, password).await?;
+        self.parts.auth.prove_caller(caller, &who, password).await?;
         let user = Some(caller.id.to_string());
         self.ask(Request { user, ..plain(Purpose::ChangeEmail, email, who) }).await
     }

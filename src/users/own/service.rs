@@ -81,7 +81,7 @@ impl OwnAccount {
                 AuthError::Forbidden("users cannot delete their accounts here; ask those who run the server").into()
             );
         }
-        self.auth.prove_caller(caller, password).await?;
+        self.auth.prove_caller(caller, who, password).await?;
         Ok(self.records.delete(&Caller::on_behalf(who), USERS, caller.id.as_str(), None).await?)
     }
 

@@ -153,7 +153,7 @@ impl SsoApi {
         body: BoundedBody<LinkStartRequest>,
     ) -> Result<Json<StartResponse>, ApiError> {
         let (provider, waiting, password) = body.0.split();
-        let url = self.sso.begin_link(&*caller_of(request)?, password, &provider, waiting).await?;
+        let url = self.sso.begin_link((&*caller_of(request)?, &who_of(request)), password, &provider, waiting).await?;
         Ok(Json(StartResponse { url }))
     }
 

@@ -137,13 +137,13 @@ impl Sso {
     /// Begins to link an identity to the caller's account. Answers the address of the provider.
     pub(super) async fn begin_link(
         &self,
-        caller: &Principal,
+        (caller, who): (&Principal, &Who),
         password: Option<String>,
         provider: &str,
         waiting: Waiting,
     ) -> Result<String, UserError> {
         let session = own_session(caller)?.to_owned();
-        self.parts.auth.prove_caller(caller, password).await?;
+        self.parts.auth.prove_caller(caller, who, password).await?;
         self.send(provider, waiting, Purpose::Link { session }).await
     }
 

@@ -59,7 +59,9 @@ impl PasskeyApi {
         request: &Request,
         body: BoundedBody<ProofRequest>,
     ) -> Result<Json<ChallengeResponse>, ApiError> {
-        Ok(Json(self.auth.begin_passkey(&*caller_of(request)?, body.0.current_password).await?.into()))
+        Ok(Json(
+            self.auth.begin_passkey(&*caller_of(request)?, &who_of(request), body.0.current_password).await?.into(),
+        ))
     }
 
     /// Add a passkey

@@ -24,7 +24,7 @@ use crate::{
     },
     kernel::FieldError,
     mail,
-    store::{StoreError, Tx},
+    store::Tx,
 };
 
 /// The most passkeys of a user.
@@ -47,11 +47,12 @@ impl AuthService {
     pub(super) async fn begin_passkey(
         &self,
         caller: &Principal,
+        who: &Who,
         password: Option<String>,
     ) -> Result<Challenge, AuthError> {
         let session = own_session(caller)?.to_owned();
         let party = self.passkeys.party()?;
-        self.prove_caller(caller, password).await?;
+        self.prove_caller(caller, who, password).await?;
         let factors = check_open(&self.store.snapshot(), caller.id.as_str(), &session)?;
         let known = factors.passkeys.iter().map(|own| own.key.cred_id().clone()).collect();
         let (user, name) = (handle(caller.id.as_str()), &caller.email);
@@ -120,7 +121,7 @@ impl AuthService {
         password: Option<String>,
     ) -> Result<(), AuthError> {
         own_session(caller)?;
-        self.prove_caller(caller, password).await?;
+        self.prove_caller(caller, &who, password).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write::<_, AuthError, _>(move |tx| {
@@ -186,8 +187,7 @@ impl AuthService {
     /// Tells the audit log of a passkey that was not accepted.
     async fn refuse_passkey(&self, kind: &'static str, who: &Who, user: &str) -> AuthError {
         let event = Event::new(kind, who, user, self.clock.now()).with(json!({"kind": "passkey"}));
-        let written = self.store.write::<_, StoreError, _>(move |tx| audit::record(tx, event)).await;
-        written.err().map_or(REFUSED, AuthError::from)
+        self.tell_refused(event).await.err().unwrap_or(REFUSED)
     }
 
     /// Begins to prove the second factor of a session by one of the caller's passkeys.
