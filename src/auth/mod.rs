@@ -11,6 +11,7 @@ mod dto;
 mod error;
 mod factor;
 mod foreign;
+mod hashing;
 mod identity;
 mod letter;
 mod own;

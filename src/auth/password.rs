@@ -1,5 +1,5 @@
-//! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on blocking threads behind
-//! a bound, so that a storm of sign-ins leaves room for other requests. Hashes of other kinds are those of [`super::foreign`].
+//! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on threads of their
+//! own ([`super::hashing`]). Hashes of other kinds are those of [`super::foreign`].
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,32 +7,25 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
 use super::{
     AuthError,
     foreign::{self, is_foreign},
+    hashing::Hashing,
 };
-use crate::{access::secret, kernel::FieldError, store::StoreError};
+use crate::{access::secret, kernel::FieldError};
 
 /// The greatest length of a password, in bytes: longer ones only cost time.
 pub(super) const BYTES_MAX: usize = 1024;
 /// The most words about a user that a password is compared with.
 const WORDS_MAX: usize = 16;
 
-/// How many wait for each hash that is made at once.
-const WAITING_PER_SLOT: usize = 16;
-/// How many wait at least, for a server with few cores.
-const WAITING_MIN: usize = 64;
-
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     length_min: usize,
-    slots: Arc<Semaphore>,
-    /// Those who hash or wait for it: one more is sent away, so that a storm does not take every request that the server works on.
-    waiting: Arc<Semaphore>,
+    hashing: Hashing,
     /// A hash that no password has, verified when there is no user, so that the answer takes as long. Made at first need,
     /// for it would double the time that the server takes to start.
     decoy: Arc<OnceLock<String>>,
@@ -42,8 +35,7 @@ impl Passwords {
     /// With a policy, and at most `hashes_max` hashes at once.
     #[must_use]
     pub fn new(length_min: usize, hashes_max: usize) -> Self {
-        let waiting = Arc::new(Semaphore::new(hashes_max.saturating_mul(WAITING_PER_SLOT).max(WAITING_MIN)));
-        Self { length_min, slots: Arc::new(Semaphore::new(hashes_max)), waiting, decoy: Arc::default() }
+        Self { length_min, hashing: Hashing::new(hashes_max), decoy: Arc::default() }
     }
 
     /// Checks a new password against the policy; `pointer` is where it stands in the body, `email` whose it is to be. Answers the
@@ -54,11 +46,12 @@ impl Passwords {
     pub async fn accept(&self, password: String, pointer: &'static str, email: &str) -> Result<String, AuthError> {
         self.check_length(&password, pointer)?;
         let about: Vec<String> = words(email).take(WORDS_MAX).collect();
-        self.work(move || {
-            check_guesses(&password, pointer, &about)?;
-            hash(password.as_bytes())
-        })
-        .await
+        self.hashing
+            .run(move || {
+                check_guesses(&password, pointer, &about)?;
+                hash(password.as_bytes())
+            })
+            .await
     }
 
     fn check_length(&self, password: &str, pointer: &str) -> Result<(), AuthError> {
@@ -74,7 +67,7 @@ impl Passwords {
 
     /// The hash to store of a password that was accepted before.
     pub(super) async fn hash(&self, password: String) -> Result<String, AuthError> {
-        self.work(move || hash(password.as_bytes())).await
+        self.hashing.run(move || hash(password.as_bytes())).await
     }
 
     /// Whether a password belongs to a stored hash. Takes as long when there is none.
@@ -83,38 +76,25 @@ impl Passwords {
     /// [`AuthError::Crypto`].
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
         let decoy = Arc::clone(&self.decoy);
-        self.work(move || {
-            if let Some(hash) = stored.as_deref().filter(|hash| is_foreign(hash)) {
-                return foreign::verify(&password, hash).ok_or(AuthError::Crypto("a stored hash cannot be read"));
-            }
-            let known = stored.is_some();
-            // Made whether it is needed or not, so that the first answer tells nothing either.
-            let decoy = match decoy.get() {
-                Some(made) => made.clone(),
-                None => {
-                    let made = hash(secret::secret_text().as_bytes())?;
-                    decoy.get_or_init(|| made).clone()
+        self.hashing
+            .run(move || {
+                if let Some(hash) = stored.as_deref().filter(|hash| is_foreign(hash)) {
+                    return foreign::verify(&password, hash).ok_or(AuthError::Crypto("a stored hash cannot be read"));
                 }
-            };
-            let stored = stored.unwrap_or(decoy);
-            let hash = PasswordHash::new(&stored).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok() && known)
-        })
-        .await
-    }
-
-    async fn work<R: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<R, AuthError> + Send + 'static,
-    ) -> Result<R, AuthError> {
-        let _waiting = self.waiting.clone().try_acquire_owned().map_err(|_| StoreError::Busy)?;
-        let permit = Arc::clone(&self.slots).acquire_owned().await;
-        let permit = permit.map_err(|_| AuthError::Crypto("the hashing threads are gone"))?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        done.await.map_err(|_| AuthError::Crypto("hashing panicked"))?
+                let known = stored.is_some();
+                // Made whether it is needed or not, so that the first answer tells nothing either.
+                let decoy = match decoy.get() {
+                    Some(made) => made.clone(),
+                    None => {
+                        let made = hash(secret::secret_text().as_bytes())?;
+                        decoy.get_or_init(|| made).clone()
+                    }
+                };
+                let stored = stored.unwrap_or(decoy);
+                let hash = PasswordHash::new(&stored).map_err(|_| AuthError::Crypto("a stored hash cannot be read"))?;
+                Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok() && known)
+            })
+            .await
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use crate::bare::Layer;
+use crate::{app::Side, bare::Layer};
 
 /// Measures Stead over HTTP, beside a bare poem handler and, if asked, PocketBase.
 #[derive(Debug, Parser)]
@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// The child process of this program: serves the bare handler behind one layer.
     #[arg(long = "__bare", hide = true)]
     pub(crate) bare: Option<Layer>,
+    /// The child process of this program: serves the application to one side.
+    #[arg(long = "__app", hide = true)]
+    pub(crate) app: Option<Side>,
     /// `cargo bench` passes this; `cargo test --all-targets`, which runs benchmarks too, does not.
     #[arg(long, hide = true)]
     pub(crate) bench: bool,
@@ -89,7 +92,7 @@ pub(crate) enum Workload {
     AggregateRead,
     /// Opt-in: ratios over one connection: deep pages, totals, expansions, batches. Take --records 1000000 --categories 3.
     Ratios,
-    /// Opt-in: refreshes, and sign-ins beside the bare rate of hashing and beside reads.
+    /// Opt-in: refreshes, sign-ins beside the bare rate of hashing and beside reads, and reads with and without authentication.
     Identity,
     /// Opt-in: import of 1,000,000 records, with peak memory.
     ImportMillion,

@@ -2,12 +2,14 @@
 //!
 //! Code map: [`args`] what to run; [`data`] the records; [`client`] a small HTTP/1.1 client; [`load`] the closed-loop generator
 //! around it; [`histogram`]; [`process`] the server as an operating system process; [`bare`] the poem servers that set the limit;
+//! [`app`] the application with and without authentication;
 //! [`system`] what a measured system must offer, [`stead`] and [`pocketbase`] the two that do; [`requests`] the rows made of
 //! requests, [`identity`] sign-in and sessions, [`storage`] import, start and recovery; [`report`] the tables. `tests/bench/README.md` says what each row means.
 //!
 //! Not a test: nothing here passes or fails by speed. Wrong answers do fail the run, for a fast error is no result.
 #![expect(clippy::print_stdout, reason = "the report is what this program writes to standard output")]
 
+mod app;
 mod args;
 mod bare;
 mod client;
@@ -40,6 +42,9 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some(layer) = options.bare {
         return bare::serve(layer);
+    }
+    if let Some(side) = options.app {
+        return app::serve(side);
     }
     if !options.bench {
         println!("nothing measured: run this by `cargo bench --bench http`");
@@ -98,6 +103,7 @@ async fn measure_system<S: System>(
             let token = system.sign_in(server.addr).await?;
             identity::measure::<S>(&server, &token, options, report).await?;
             server.process.stop().await?;
+            app::measure(system, options, dir, report, |token| requests::reads::<S>(options, token)).await?;
         }
         if options.wants(Workload::Ratios) && S::AGGREGATE.is_some() {
             let server = system.serve(dir).await?;

@@ -89,6 +89,12 @@ pub(crate) async fn measure_system<S: System>(
     server.process.stop().await
 }
 
+/// Reads of random records, with a token unless it is empty.
+pub(crate) fn reads<S: System>(options: &Options, token: &str) -> Maker {
+    let headers = if token.is_empty() { String::new() } else { authorization(token) };
+    Row { headers: headers.into(), ..Row::new::<S>(options, token) }.read()
+}
+
 /// Creates records over many connections, for longer than anyone listens: the caller drops the future.
 pub(crate) async fn create_on<S: System>(
     options: &Options,
