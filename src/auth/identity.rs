@@ -126,7 +126,7 @@ impl AuthService {
         let account = account.ok_or(AuthError::InvalidToken("the account may not sign in"))?;
         let (identity, now) = (identity.clone(), self.clock.now());
         let used = move |tx: &mut Tx<'_>| touch(tx, &user, &identity, now);
-        self.sign_in_as(account, &METHODS, visit.clone(), used).await.map(Some)
+        self.sign_in_as(&account.id, &METHODS, visit.clone(), used).await.map(Some)
     }
 
     /// Signs in somebody who was made a user with this identity just now.
@@ -134,7 +134,7 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::Store`].
     pub async fn sign_in_newcomer(&self, account: Account, visit: Visit) -> Result<SignedIn, AuthError> {
-        self.sign_in_as(account, &METHODS, visit, |_| Ok(())).await
+        self.sign_in_as(&account.id, &METHODS, visit, |_| Ok(())).await
     }
 
     /// Links an identity to the account that has an address of which the identity is the owner beyond doubt, and signs in.
@@ -158,7 +158,7 @@ impl AuthService {
             repo::put_verified(tx, linked.id.as_str(), &linked.email)?;
             link(tx, &linked, Identity { used_at: Some(now), ..identity }, &who, now)
         };
-        let signed_in = self.sign_in_as(account, &METHODS, visit, also).await?;
+        let signed_in = self.sign_in_as(&account.id, &METHODS, visit, also).await?;
         self.mail.wake();
         Ok(signed_in)
     }

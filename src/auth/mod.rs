@@ -94,4 +94,10 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`].
     fn by_id(&self, id: &str) -> Result<Option<Account>, StoreError>;
+
+    /// The user with this id as a transaction sees it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn within(&self, tx: &Tx<'_>, id: &str) -> Result<Option<Account>, StoreError>;
 }

@@ -1,5 +1,7 @@
 //! Opening sessions: by a password, by what another part has proven, for somebody who acts as a user.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -55,7 +57,7 @@ impl AuthService {
             let current = repo::password(tx, &user)?.map(|row| row.hash);
             if current == verified { Ok(()) } else { Err(AuthError::InvalidCredentials) }
         };
-        let signed_in = self.sign_in_as(account, &["pwd"], visit, same).await?;
+        let signed_in = self.sign_in_as(&account.id, &["pwd"], visit, same).await?;
         if let Some(password) = foreign {
             self.upgrade(&id, proven, password).await;
         }
@@ -90,25 +92,25 @@ impl AuthService {
     /// refuses it: what was proven may not hold any more.
     ///
     /// # Errors
-    /// [`AuthError::Store`], and those of `also`.
+    /// [`AuthError::InvalidCredentials`] when they were disabled or deleted meanwhile; those of `also`.
     pub async fn sign_in_as(
         &self,
-        account: Account,
+        user: &RecordId,
         methods: &[&str],
         visit: Visit,
         also: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
     ) -> Result<SignedIn, AuthError> {
         let opening = Opening {
-            user: account.id.to_string(),
+            user: user.to_string(),
             device: visit.device,
             address: visit.who.address,
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             impersonator: None,
             behind: None,
         };
-        let who = Who { actor: account.id.to_string(), ..visit.who };
-        let event = Event::new("session.created", &who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, event, self.lives.refresh_seconds, also).await
+        let who = Who { actor: user.to_string(), ..visit.who };
+        let event = Event::new("session.created", &who, user.as_str(), self.clock.now());
+        self.open(opening, event, self.lives.refresh_seconds, also).await
     }
 
     /// Forgets attempts that failed for an address: its user has proven to be somebody else than who failed.
@@ -138,12 +140,11 @@ impl AuthService {
             behind: caller.session().map(str::to_owned),
         };
         let event = Event::new("session.impersonated", &visit.who, account.id.as_str(), self.clock.now());
-        self.open(account, opening, event, self.lives.access_seconds, |_| Ok(())).await
+        self.open(opening, event, self.lives.access_seconds, |_| Ok(())).await
     }
 
     async fn open(
         &self,
-        account: Account,
         opening: Opening,
         event: Event,
         life: u64,
@@ -153,16 +154,18 @@ impl AuthService {
         let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
         let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
         let (row, token) = SessionRow::open(opening, now, expires_at);
-        let stored = row.clone();
-        self.store
-            .write::<_, AuthError, _>(move |tx| {
-                also(tx)?;
-                crowd_out(tx, &stored.user)?;
-                repo::open_session(tx, &stored)?;
-                Ok(audit::record(tx, event)?)
-            })
-            .await?;
-        self.signed_in(account, &row, &token, now)
+        let (stored, directory) = (row.clone(), Arc::clone(&self.directory));
+        let account = self.store.write::<_, AuthError, _>(move |tx| {
+            also(tx)?;
+            // Who was disabled meanwhile would find the session when enabled again.
+            let account = directory.within(tx, &stored.user)?.filter(|account| !account.disabled);
+            let account = account.ok_or(AuthError::InvalidCredentials)?;
+            crowd_out(tx, &stored.user)?;
+            repo::open_session(tx, &stored)?;
+            audit::record(tx, event)?;
+            Ok(account)
+        });
+        self.signed_in(account.await?, &row, &token, now)
     }
 
     pub(super) fn signed_in(

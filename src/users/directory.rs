@@ -9,7 +9,7 @@ use crate::{
     collections::{Catalogs, Collection, Index, Slot, layout, system::USERS},
     kernel::{RecordId, Scalar},
     roles::Holders,
-    store::{Read, Scan, Snapshot, StoreError, key, key::Direction},
+    store::{Read, Scan, StoreError, Tx, key, key::Direction},
 };
 
 /// Users as sign-in sees them: records of `users`, found by id or by the index over their addresses.
@@ -36,11 +36,11 @@ impl RecordDirectory {
         Self { catalogs }
     }
 
-    fn account(snapshot: &Snapshot, number: u32, id: &str) -> Result<Option<Account>, StoreError> {
+    fn account(source: &impl Read, number: u32, id: &str) -> Result<Option<Account>, StoreError> {
         let key = layout::record_key(number, id);
         let parse =
             |bytes: &[u8]| serde_json::from_slice::<UserRecord>(layout::text_of(bytes)).map_err(StoreError::corrupt);
-        let record = snapshot.view(layout::DATA, &key, |found| found.map(parse).transpose())??;
+        let record = source.view(layout::DATA, &key, |found| found.map(parse).transpose())??;
         Ok(record.map(|UserRecord { id, email, roles, disabled }| Account { id, email, roles, disabled }))
     }
 }
@@ -58,6 +58,12 @@ impl Directory for RecordDirectory {
         let (snapshot, catalog) = self.catalogs.current()?;
         let Some(users) = catalog.by_name(USERS) else { return Ok(None) };
         Self::account(&snapshot, users.number(), id)
+    }
+
+    fn within(&self, tx: &Tx<'_>, id: &str) -> Result<Option<Account>, StoreError> {
+        let (_, catalog) = self.catalogs.current()?;
+        let Some(users) = catalog.by_name(USERS) else { return Ok(None) };
+        Self::account(tx, users.number(), id)
     }
 }
 

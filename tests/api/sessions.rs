@@ -252,3 +252,28 @@ async fn a_sign_in_under_way_does_not_outlive_its_password() {
     sign_in.await.unwrap().problem(401, "invalid_credentials");
     app.sign_in("ann@example.com", "a new password").await;
 }
+
+#[tokio::test]
+async fn a_sign_in_under_way_leaves_no_session_to_who_is_disabled_meanwhile() {
+    let app = TestApp::start().await;
+    let ann = app.make_user("ann@example.com", PASSWORD, &["user"]).await;
+    let path = format!("{USERS}/{ann}");
+    for round in 0..5 {
+        let (guest, operator) = (app.guest(), app.operator());
+        let (signed_in, disabled) = tokio::join!(
+            guest.post(LOGIN, json!({"email": "ann@example.com", "password": PASSWORD})),
+            operator.patch(&path, json!({"disabled": true})),
+        );
+        disabled.expect(200);
+        operator.patch(&path, json!({"disabled": false})).await.expect(200);
+        // Signed in before or refused, as it happened: either way nothing is left.
+        let signed_in = signed_in.json();
+        if let Some(token) = signed_in["accessToken"].as_str() {
+            app.guest().signed_in(&ann, token).get(ME).await.problem(401, "unauthenticated");
+        }
+        app.clock.advance_seconds(3_600);
+        let later = client(&app, &login(&app, "ann@example.com").await);
+        let sessions = later.get("/api/v1/auth/sessions").await.ok(200);
+        assert_eq!(sessions["items"].as_array().map(Vec::len), Some(1), "round {round}: {sessions}");
+    }
+}

@@ -163,7 +163,7 @@ impl AuthService {
             return Err(self.refuse_passkey("session.refused", &visit.who, &user).await);
         };
         let shown = move |tx: &mut Tx<'_>| use_passkey(tx, &user, &id, &result, now);
-        self.sign_in_as(account, &METHODS, visit, shown).await
+        self.sign_in_as(&account.id, &METHODS, visit, shown).await
     }
 
     /// Whose passkey has answered, unless it is nobody's who may sign in.
