@@ -64,8 +64,12 @@ impl Event {
 
     /// With what else there is to know.
     #[must_use]
-    pub fn with(self, detail: Value) -> Self {
-        Self { detail, ..self }
+    pub fn with(mut self, detail: Value) -> Self {
+        match (&mut self.detail, detail) {
+            (Value::Object(own), Value::Object(more)) => own.extend(more),
+            (own, more) => *own = more,
+        }
+        self
     }
 }
 

@@ -3,16 +3,17 @@
 use crate::mail::Message;
 
 /// To somebody whose password is another one now.
-#[must_use]
-pub fn password_changed(email: &str) -> Message {
-    Message {
-        to: email.to_owned(),
-        kind: "password.changed",
-        subject: "Your password was changed".into(),
-        text: "The password of your account was changed, and other sessions were ended. If this was not you, ask for a new \
-               password now, and tell those who run the server.\n"
-            .into(),
+pub(super) fn password_changed(email: &str, providers: &[String]) -> Message {
+    let mut text =
+        "The password of your account was changed, and other sessions were ended. If this was not you, ask for a new \
+                    password now, and tell those who run the server.\n"
+            .to_owned();
+    if !providers.is_empty() {
+        text += "\nIdentities by which your account can still be signed in to: ";
+        text += &providers.join(", ");
+        text += ". Remove what is not yours.\n";
     }
+    Message { to: email.to_owned(), kind: "password.changed", subject: "Your password was changed".into(), text }
 }
 
 /// To the address that an account had before.

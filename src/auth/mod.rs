@@ -25,7 +25,8 @@ mod token;
 use crate::{
     kernel::RecordId,
     keys,
-    store::{StoreError, Tx},
+    mail::Message,
+    store::{Read, StoreError, Tx},
 };
 
 pub use account::{check_user_change, is_admin, user_changed};
@@ -43,19 +44,27 @@ pub use factor::{
 };
 pub use foreign::check_foreign_hash;
 pub use identity::{Identity, add_identity};
-pub use letter::password_changed as password_changed_letter;
 pub use own::own_session;
 pub use password::Passwords;
 pub use repo::{
     delete_setup, has_admin_but, password_stamp, put_password, put_setup, put_verified, set_admin, setup_hash,
 };
 pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
+pub use sign_in::Means;
 pub use token::{Naming, Tokens};
 
 /// The tables of this feature.
 #[must_use]
 pub fn tables() -> Vec<&'static str> {
     repo::TABLES.into_iter().chain(factor::TABLES).chain(identity::TABLES).collect()
+}
+
+/// Tells a user that the password was changed, and of other ways in.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn password_changed_letter(source: &impl Read, user: &str, email: &str) -> Result<Message, StoreError> {
+    Ok(letter::password_changed(email, &identity::providers_of(source, user)?))
 }
 
 /// Forgets everything by which a user could be known: the user is gone.

@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::{AuthError, AuthService, Identity, SessionInfo, factor, letter, repo, session::SessionRow};
+use super::{
+    AuthError, AuthService, Identity, SessionInfo, factor, password_changed_letter, repo, session::SessionRow,
+};
 use crate::{
     access::{Kind, Principal, Who},
     audit::{self, Event},
@@ -38,7 +40,7 @@ impl AuthService {
                     return Err(AuthError::InvalidCredentials);
                 }
                 repo::put_password(tx, &user, hash, now, Some(&session))?;
-                mail::enqueue(tx, letter::password_changed(&email), now)?;
+                mail::enqueue(tx, password_changed_letter(tx, &user, &email)?, now)?;
                 Ok::<_, AuthError>(audit::record(tx, Event::new("password.changed", &who, &user, now))?)
             })
             .await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     Account, AuthError, AuthService, SignedIn, Visit,
@@ -25,6 +26,27 @@ use crate::{
 const SESSIONS_MAX: usize = 100;
 /// After how many failures in a row the user is told.
 const NOTICE_AT: u32 = 10;
+
+/// How somebody has proven who they are.
+#[derive(Clone, Debug)]
+pub struct Means<'a> {
+    methods: &'a [&'a str],
+    detail: Value,
+}
+
+impl<'a> Means<'a> {
+    /// By these methods ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
+    #[must_use]
+    pub fn new(methods: &'a [&'a str]) -> Self {
+        Self { methods, detail: json!({}) }
+    }
+
+    /// With what the audit log is to tell besides.
+    #[must_use]
+    pub fn with(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+}
 
 impl AuthService {
     /// Signs in with a password. An unknown address, a wrong password and a disabled user answer alike, and take as long.
@@ -57,7 +79,7 @@ impl AuthService {
             let current = repo::password(tx, &user)?.map(|row| row.hash);
             if current == verified { Ok(()) } else { Err(AuthError::InvalidCredentials) }
         };
-        let signed_in = self.sign_in_as(&account.id, &["pwd"], visit, same).await?;
+        let signed_in = self.sign_in_as(&account.id, Means::new(&["pwd"]), visit, same).await?;
         if let Some(password) = foreign {
             self.upgrade(&id, proven, password).await;
         }
@@ -76,7 +98,7 @@ impl AuthService {
         let tag = telemetry::user_tag(email);
         tracing::info!(user = tag, "a sign-in failed");
         let now = self.clock.now();
-        let event = Event::new("session.refused", &who, &subject, now).with(serde_json::json!({"name": tag}));
+        let event = Event::new("session.refused", &who, &subject, now).with(json!({"name": tag}));
         let written = self.store.write::<_, AuthError, _>(move |tx| {
             if let Some(notice) = notice {
                 mail::enqueue(tx, notice, now)?;
@@ -88,7 +110,7 @@ impl AuthService {
         Ok(())
     }
 
-    /// Opens a session for somebody who has proven who they are by `methods` (RFC 8176). `also` is done in the same transaction, or
+    /// Opens a session for somebody who has proven who they are. `also` is done in the same transaction, or
     /// refuses it: what was proven may not hold any more.
     ///
     /// # Errors
@@ -96,7 +118,7 @@ impl AuthService {
     pub async fn sign_in_as(
         &self,
         user: &RecordId,
-        methods: &[&str],
+        means: Means<'_>,
         visit: Visit,
         also: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
     ) -> Result<SignedIn, AuthError> {
@@ -104,12 +126,12 @@ impl AuthService {
             user: user.to_string(),
             device: visit.device,
             address: visit.who.address,
-            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            methods: means.methods.iter().map(|method| (*method).to_owned()).collect(),
             impersonator: None,
             behind: None,
         };
         let who = Who { actor: user.to_string(), ..visit.who };
-        let event = Event::new("session.created", &who, user.as_str(), self.clock.now());
+        let event = Event::new("session.created", &who, user.as_str(), self.clock.now()).with(means.detail);
         self.open(opening, event, self.lives.refresh_seconds, also).await
     }
 
@@ -151,7 +173,7 @@ impl AuthService {
         also: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
     ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
-        let event = event.with(serde_json::json!({"methods": opening.methods, "device": opening.device}));
+        let event = event.with(json!({"methods": opening.methods, "device": opening.device}));
         let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
         let (row, token) = SessionRow::open(opening, now, expires_at);
         let (stored, directory) = (row.clone(), Arc::clone(&self.directory));

@@ -119,6 +119,7 @@ fn check_parts(config: &Config, faults: &mut Faults) {
     let format = matches!(config.log.format.as_str(), "auto" | "json" | "pretty");
     faults.check(format, "log.format", "must be auto, json or pretty");
     let captcha = &config.captcha;
+    faults.check((0.0..=1.0).contains(&captcha.score_min), "captcha.score_min", "must be from 0 to 1");
     faults.check(
         captcha.verify_url.is_empty() || is_secure(&captcha.verify_url),
         "captcha.verify_url",

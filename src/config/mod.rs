@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigErrors, Sources, load};
-pub use sso::{PRESETS, SsoProvider, is_secure};
+pub use sso::{PRESETS, SsoProvider, TENANTS, is_of_many_tenants, is_secure, is_shared};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -184,7 +184,7 @@ pub struct Auth {
     pub registration: String,
     /// The fields of a user's record that somebody who registers, or follows an invitation, fills in.
     pub registration_fields: Vec<String>,
-    /// Addresses to which single sign-on may lead back, besides pages of this server and of `http.cors_origins`: those of apps, such as
+    /// Addresses to which single sign-on may lead back, besides `/account`, each as it is: pages of yours, and those of apps, such as
     /// `com.example.app:/signed-in`. Each is compared as a whole.
     pub redirect_urls: Vec<String>,
     /// Whether users may delete their own account.
@@ -224,7 +224,7 @@ impl Default for Auth {
 }
 
 /// Captchas: before signing in with a password, registering, and asking for a mail.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Captcha {
     /// Where answers are verified: `https://challenges.cloudflare.com/turnstile/v0/siteverify`, `https://api.hcaptcha.com/siteverify`,
@@ -232,6 +232,14 @@ pub struct Captcha {
     pub verify_url: String,
     /// The secret that the provider gives with the key of your site.
     pub secret: String,
+    /// The least score that passes, from 0 to 1, of a provider that gives scores, as reCAPTCHA v3 does: it calls any answer good.
+    pub score_min: f64,
+}
+
+impl Default for Captcha {
+    fn default() -> Self {
+        Self { verify_url: String::new(), secret: String::new(), score_min: 0.5 }
+    }
 }
 
 /// Mail.

@@ -12,6 +12,29 @@ pub const PRESETS: [(&str, &str, &str); 6] = [
     ("microsoft", "Microsoft", "https://login.microsoftonline.com/common/v2.0"),
 ];
 
+/// The issuer of tenants of Microsoft's, of which each has a name of its own in it.
+pub const TENANTS: &str = "https://login.microsoftonline.com/";
+/// What stands in the place of the name for several of them.
+const MANY_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
+/// The tenant of everybody's personal accounts.
+const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+fn tenant(issuer: &str) -> Option<&str> {
+    issuer.strip_prefix(TENANTS)?.split('/').next()
+}
+
+/// Whether an issuer stands for several tenants of Microsoft's: its metadata and tokens name others.
+#[must_use]
+pub fn is_of_many_tenants(issuer: &str) -> bool {
+    tenant(issuer).is_some_and(|tenant| MANY_TENANTS.contains(&tenant))
+}
+
+/// Whether an issuer is of Microsoft's accounts of people who have nothing to do with each other.
+#[must_use]
+pub fn is_shared(issuer: &str) -> bool {
+    is_of_many_tenants(issuer) || tenant(issuer).is_some_and(|tenant| tenant.eq_ignore_ascii_case(PERSONAL))
+}
+
 /// A provider of single sign-on. Under a name of [`PRESETS`] it is that one; under any other it speaks OpenID Connect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,10 +52,12 @@ pub struct SsoProvider {
     pub client_secret: String,
     /// What is asked for; empty for the preset's own, or `openid`, `email` and `profile`.
     pub scopes: Vec<String>,
-    /// Whether an address that the provider calls verified is its user's beyond doubt, so that who signs in comes to the account with
-    /// this address: `yes`, `no`, or `auto`, which is what is known of the preset, and `no` for any other provider.
+    /// Whether an address is its user's beyond doubt, so that who signs in comes to the account with this address: `yes` when the
+    /// provider calls it verified, `always` also when it says nothing of that, `no`, or `auto`, which is what is known of the preset
+    /// at its own issuer, and `no` for any other provider.
     pub trust_email: String,
-    /// The domains of addresses that may sign in by this provider; empty for all.
+    /// The domains of addresses that may sign in by this provider; empty for all. GitHub and Discord verified an address once: who
+    /// has left an organization may still have its address there.
     pub domains: Vec<String>,
     /// Who may become a user by this provider: `open`, `invite` or `closed`; empty for `auth.registration`.
     pub registration: String,
@@ -79,6 +104,13 @@ impl SsoProvider {
         if self.issuer.is_empty() { known() } else { &self.issuer }
     }
 
+    /// Whether its issuer is the preset's own, of which it is known what it verifies.
+    #[must_use]
+    pub fn is_at_home(&self, name: &str) -> bool {
+        let home = Self { issuer: String::new(), ..self.clone() };
+        self.issuer(name).trim_end_matches('/') == home.issuer(name)
+    }
+
     /// What people call it.
     #[must_use]
     pub fn label(&self, name: &str) -> String {
@@ -108,7 +140,16 @@ impl SsoProvider {
             (apple || !self.client_secret.is_empty(), "client_secret", "must be given, with the client_id"),
             (!apple || keys, "private_key", "must be given for Apple, with team_id and key_id"),
             (apple || !keys, "private_key", "is for Apple only"),
-            (matches!(self.trust_email.as_str(), "auto" | "yes" | "no"), "trust_email", "must be auto, yes or no"),
+            (
+                matches!(self.trust_email.as_str(), "auto" | "yes" | "always" | "no"),
+                "trust_email",
+                "must be auto, yes, always or no",
+            ),
+            (
+                self.trust_email != "always" || !is_shared(self.issuer(name)),
+                "trust_email",
+                "cannot be always for all of Microsoft's tenants, whose admins give any address; name your tenant in the issuer",
+            ),
             (self.domains.iter().all(domain), "domains", "must be domains in lower case, such as example.com"),
             (
                 matches!(self.registration.as_str(), "" | "open" | "invite" | "closed"),

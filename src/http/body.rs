@@ -18,6 +18,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::ApiError;
 use crate::kernel::{Code, FieldError};
 
+/// The type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The bounds of a body, put into each request by the pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
@@ -174,6 +177,43 @@ impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for Bound
         let bytes = read_body(request, body).await?;
         let parsed = parse(&bytes)?;
         super::bounds::check::<T>(&bytes)?;
+        Ok(Self(parsed))
+    }
+}
+
+/// A form of type `T` within the bounds that the document states for it. Its fields are texts.
+#[derive(Debug)]
+pub struct BoundedForm<T>(pub T);
+
+impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for BoundedForm<T> {
+    const TYPES: &'static [ApiExtractorType] = JsonBody::<T>::TYPES;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: FORM, schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        let kind = request.content_type().and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case(FORM) {
+            return Err(ApiError::new(Code::UnsupportedMediaType, format!("the body must be {FORM}")).into());
+        }
+        let bytes = read_bytes(request, body).await?;
+        let fields = serde_urlencoded::from_bytes::<serde_json::Map<String, serde_json::Value>>(&bytes)
+            .and_then(|fields| serde_json::to_vec(&fields).map_err(serde::de::Error::custom));
+        let fields = fields.map_err(|_| ApiError::new(Code::BadRequest, "the body is not form-encoded"))?;
+        let parsed = parse(&fields)?;
+        super::bounds::check::<T>(&fields)?;
         Ok(Self(parsed))
     }
 }

@@ -20,6 +20,7 @@ const ANSWER_BYTES_MAX: usize = 4096;
 pub struct Captcha {
     verify_url: String,
     secret: String,
+    score_min: f64,
     paths: &'static [&'static str],
     outgoing: Outgoing,
 }
@@ -27,6 +28,7 @@ pub struct Captcha {
 #[derive(Deserialize)]
 struct Verdict {
     success: bool,
+    score: Option<f64>,
     #[serde(default, rename = "error-codes")]
     error_codes: Vec<String>,
 }
@@ -35,8 +37,8 @@ impl Captcha {
     /// A captcha before these paths; none when none is configured.
     #[must_use]
     pub fn new(config: &config::Captcha, paths: &'static [&'static str], outgoing: &Outgoing) -> Option<Self> {
-        let config::Captcha { verify_url, secret } = config.clone();
-        (!verify_url.is_empty()).then(|| Self { verify_url, secret, paths, outgoing: outgoing.clone() })
+        let config::Captcha { verify_url, secret, score_min } = config.clone();
+        (!verify_url.is_empty()).then(|| Self { verify_url, secret, score_min, paths, outgoing: outgoing.clone() })
     }
 
     /// Refuses a request to one of the paths without a good answer.
@@ -57,10 +59,11 @@ impl Captcha {
             tracing::error!(%error, cause = std::error::Error::source(&error), "an answer to a captcha cannot be verified");
             ApiError::new(Code::ProviderUnavailable, "the captcha cannot be verified now; try again later")
         })?;
-        if verdict.success {
+        if verdict.success && verdict.score.is_none_or(|score| score >= self.score_min) {
             return Ok(());
         }
-        tracing::info!(reasons = verdict.error_codes.join(" "), "an answer to a captcha was refused");
+        let (reasons, score) = (verdict.error_codes.join(" "), verdict.score);
+        tracing::info!(reasons, score, "an answer to a captcha was refused");
         Err(ApiError::new(Code::CaptchaRequired, "the answer to the captcha is wrong, or was used; solve it again"))
     }
 }

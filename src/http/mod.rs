@@ -14,8 +14,8 @@ mod rate;
 mod visitor;
 
 pub use body::{
-    BodyLimits, BoundedBody, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters, read_body,
-    read_bytes, stream_response,
+    BodyLimits, BoundedBody, BoundedForm, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters,
+    read_body, read_bytes, stream_response,
 };
 pub use captcha::Captcha;
 pub use cookie::{Cookies, Held};

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use ipnet::IpNet;
 use poem::{
-    Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Response,
+    Body, Endpoint, EndpointExt as _, IntoResponse as _, PathPattern, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
@@ -224,6 +224,7 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
     /// From an error to its answer. What the error carried for the log and the headers goes with it.
     fn problem(&self, mut error: poem::Error, asked: &Asked) -> Response {
         let (template, tag) = (error.data::<Template>().copied(), error.data::<UserTag>().cloned());
+        let pattern = error.data::<PathPattern>().cloned();
         let verdict = error.data::<Verdict>().copied();
         let unknown_method = error.status() == StatusCode::METHOD_NOT_ALLOWED;
         if error.is_from_response() {
@@ -237,6 +238,9 @@ impl<E: Endpoint<Output = Response>> Pipeline<E> {
         let mut response = error.into_response(&asked.id);
         if let Some(template) = template {
             response.set_data(template);
+        }
+        if let Some(pattern) = pattern {
+            response.set_data(pattern);
         }
         if let Some(tag) = tag {
             response.set_data(tag);
@@ -299,8 +303,14 @@ fn hold(mut response: Response, slot: OwnedSemaphorePermit) -> Response {
     response
 }
 
+/// The route that answered, as a template: only its prefix when none below knew the path, `-` when none did at all.
+fn route_of(response: &Response) -> &str {
+    let own = response.data::<Template>().map(|template| template.0);
+    own.or_else(|| response.data::<PathPattern>().map(|pattern| &*pattern.0)).unwrap_or("-")
+}
+
 fn log(asked: &Asked, response: &Response) {
-    let template = response.data::<Template>().map_or("-", |template| template.0);
+    let template = route_of(response);
     let user = response.data::<UserTag>().map_or("-", |tag| &*tag.0);
     let duration_us = u64::try_from(asked.started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(

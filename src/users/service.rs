@@ -148,7 +148,7 @@ impl UserService {
                 return Err(RecordError::NotFound { collection: USERS.into(), id });
             }
             auth::put_password(tx, &id, hash, now, None)?;
-            mail::enqueue(tx, auth::password_changed_letter(&email), now)?;
+            mail::enqueue(tx, auth::password_changed_letter(tx, &id, &email)?, now)?;
             Ok(audit::record(tx, Event::new("password.set", &who, &id, now))?)
         });
         written.await?;

@@ -28,7 +28,13 @@ fn verify(poem::web::Form(form): poem::web::Form<Vec<(String, String)>>, used: D
         (Some(SECRET), _) => Some("invalid-input-response"),
         _ => Some("invalid-input-secret"),
     };
-    poem::web::Json(json!({"success": error.is_none(), "error-codes": error.into_iter().collect::<Vec<_>>()}))
+    // Only some providers give scores, and call the answers of robots good.
+    let score = field("response").and_then(|answer| answer.rsplit_once("score ")?.1.parse::<f64>().ok());
+    let mut verdict = json!({"success": error.is_none(), "error-codes": error.into_iter().collect::<Vec<_>>()});
+    if let Some(score) = score {
+        verdict["score"] = score.into();
+    }
+    poem::web::Json(verdict)
 }
 
 /// A provider of captchas; answers where it verifies.
@@ -43,7 +49,7 @@ async fn provider() -> String {
 async fn app(verify_url: String) -> TestApp {
     TestApp::new()
         .with_config(|config| {
-            config.captcha = stead::config::Captcha { verify_url, secret: SECRET.into() };
+            config.captcha = stead::config::Captcha { verify_url, secret: SECRET.into(), score_min: 0.7 };
             config.rate_limit.sign_in_per_minute = 0;
             config.auth.registration = "open".into();
         })
@@ -70,7 +76,7 @@ async fn guests_solve_a_captcha_before_passwords_and_mails() {
     let guest = app.guest();
     for (path, body, status) in rows {
         let path = format!("{AUTH}/{path}");
-        for bad in ["", "bad", &"good".repeat(2000)] {
+        for bad in ["", "bad", "good, with the score 0.69", &"good".repeat(2000)] {
             with(&guest, bad)
                 .post(&path, body.clone())
                 .await
@@ -82,6 +88,7 @@ async fn guests_solve_a_captcha_before_passwords_and_mails() {
         good.post(&path, body.clone()).await.expect(status);
         good.post(&path, body.clone()).await.problem(403, "captcha_required");
     }
+    with(&guest, "good, with the score 0.7").post(&format!("{AUTH}/login"), password.clone()).await.expect(200);
     // Who has a token has solved one before, and the operator is no robot.
     guest.post(&format!("{AUTH}/refresh"), json!({"refreshToken": "x"})).await.problem(401, "invalid_token");
     app.operator().post(&format!("{AUTH}/login"), password).await.expect(200);

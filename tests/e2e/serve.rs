@@ -197,3 +197,38 @@ async fn nothing_but_health_and_sign_in_answers_without_a_token() {
     let problem: Value = anyone.post("/api/v1/auth/login", &wrong).await.expect(401);
     assert_eq!(problem["code"], "invalid_credentials", "{problem}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_routes_and_neither_ids_nor_secrets() {
+    let site = Site::new();
+    let server = site.serve();
+    let mut admin = Client::admin(&site, &server).await;
+    let user = "/api/v1/collections/users/records/secret-id";
+    for (path, status) in [
+        ("/api/v1/auth/me", 200),
+        ("/api/v1/roles/secret-id", 404),
+        (user, 404),
+        ("/api/v1/nothing/secret-id", 404),
+        ("/secret-id", 404),
+        ("/health/live", 200),
+    ] {
+        admin.get(path).await.expect(status);
+    }
+    let token = admin.token().unwrap();
+    let log = server.stop().stderr;
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let paths: Vec<_> = lines.filter_map(|line| line["path"].as_str().map(str::to_owned)).collect();
+    let expected = [
+        "/api/v1/auth/login",
+        "/api/v1/auth/me",
+        "/api/v1/roles/:param0",
+        "/api/v1/collections/:collection/records/:id",
+        "/api/v1",
+        "-",
+        "/health/live",
+    ];
+    assert_eq!(paths.get(paths.len() - expected.len()..).unwrap(), expected, "{log}");
+    for hidden in ["secret-id", EMAIL, PASSWORD, &token] {
+        assert!(!log.contains(hidden), "{hidden} is in the log:\n{log}");
+    }
+}

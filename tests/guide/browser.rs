@@ -33,6 +33,7 @@ fn single_sign_on_by_a_provider() {
     let provider = said.next().expect("the provider's address");
     let key = said.next().expect("the key that Apple would have given");
     let github = format!("{provider}/github");
+    let redirects = format!("com.example.app:/signed-in,{provider}/app");
     let environment = [
         ("STEAD_SSO_OURS_ISSUER", provider.as_str()),
         ("STEAD_SSO_OURS_LABEL", "Our own"),
@@ -53,15 +54,17 @@ fn single_sign_on_by_a_provider() {
         ("STEAD_SSO_APPLE_TEAM_ID", "TEAM"),
         ("STEAD_SSO_APPLE_KEY_ID", "KEY"),
         ("STEAD_SSO_APPLE_PRIVATE_KEY", &key),
+        ("STEAD_SSO_APPLE_TRUST_EMAIL", "yes"),
         ("STEAD_SSO_APPLE_REGISTRATION", "open"),
         ("STEAD_SSO_GITHUB_ISSUER", &github),
         ("STEAD_SSO_GITHUB_CLIENT_ID", "hub"),
         ("STEAD_SSO_GITHUB_CLIENT_SECRET", "hub secret"),
+        ("STEAD_SSO_GITHUB_TRUST_EMAIL", "yes"),
         ("STEAD_SSO_GITHUB_REGISTRATION", "open"),
         ("STEAD_SSO_GONE_ISSUER", "http://127.0.0.1:1"),
         ("STEAD_SSO_GONE_CLIENT_ID", "gone"),
         ("STEAD_SSO_GONE_CLIENT_SECRET", "gone"),
-        ("STEAD_AUTH_REDIRECT_URLS", "com.example.app:/signed-in"),
+        ("STEAD_AUTH_REDIRECT_URLS", &redirects),
         ("STEAD_RATE_LIMIT_SIGN_IN_PER_MINUTE", "0"),
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -30,8 +30,8 @@ const pkce = () => {
   const codeVerifier = randomBytes(32).toString("base64url");
   return { codeVerifier, codeChallenge: createHash("sha256").update(codeVerifier).digest("base64url") };
 };
-// A page of the server that does nothing with what stands behind the #.
-const redirectTo = `${server}/health/live`;
+// A page that does nothing with what stands behind the #.
+const redirectTo = `${peers.issuer}/app`;
 
 // Walks through the provider's pages as a person who is known there by this name; answers what stands behind the #.
 const walk = async (url, login) => {
@@ -39,7 +39,7 @@ const walk = async (url, login) => {
   await context.addCookies([{ name: "hub", value: login, url: peers.issuer }]);
   const page = await context.newPage();
   await page.goto(url);
-  for (let step = 0; step < 3 && page.url().startsWith(peers.issuer); step += 1) {
+  for (let step = 0; step < 3 && !page.url().startsWith(redirectTo); step += 1) {
     const name = page.locator("input[name=login]");
     if (await name.count()) {
       await name.fill(login);
@@ -89,8 +89,10 @@ for (const [bad, pointer] of [
   [{ provider: "none" }, "/provider"],
   [{ redirectTo: "https://evil.example.com/" }, "/redirectTo"],
   [{ redirectTo: `${server}.evil.example.com/` }, "/redirectTo"],
-  [{ redirectTo: `${server.replace("http://", "http://x@")}/` }, "/redirectTo"],
-  [{ redirectTo: `${server}/#a` }, "/redirectTo"],
+  [{ redirectTo: `${server.replace("http://", "http://x@")}/account` }, "/redirectTo"],
+  [{ redirectTo: `${server}/account#a` }, "/redirectTo"],
+  [{ redirectTo: `${server}/health/live` }, "/redirectTo"],
+  [{ redirectTo: `${redirectTo}?to=https://evil.example.com` }, "/redirectTo"],
   [{ redirectTo: "com.example.app:/signed-in/more" }, "/redirectTo"],
   [{ codeChallenge: "short" }, "/codeChallenge"],
 ]) {
@@ -182,6 +184,16 @@ const squatter = await signInBy("github", "mallory");
 assert.deepEqual([squatter.status, squatter.body.code], [403, "forbidden"], "the address of somebody else, never verified there");
 hubPeople.ann.emails[1].email = "ann.other@example.com";
 assert.equal((await signInBy("github", "ann")).body.user.id, ann, "it is the number that counts");
+hubPeople.ann.emails[1].email = "ann@example.com";
+
+// An identity that was removed does not come back because of its address, and who signed in by it is out.
+const byThief = (await signInBy("github", "ann")).body.accessToken;
+const hers = (await call("GET", `${api}/identities`, first.body.accessToken)).body.items.find(({ provider }) => provider === "github");
+assert.equal((await call("POST", `${api}/identities/${hers.id}/remove`, first.body.accessToken, {})).status, 204);
+assert.equal((await call("GET", `${api}/me`, byThief)).status, 401);
+const removed = await signInBy("github", "ann");
+assert.deepEqual([removed.status, removed.body.code], [409, "conflict"], JSON.stringify(removed.body));
+assert.match(removed.body.detail, /removed/);
 
 // Who is disabled is out.
 const patch = async (disabled) => assert.equal((await call("PATCH", `/api/v1/collections/users/records/${frank}`, admin, { disabled })).status, 200);
@@ -245,7 +257,9 @@ assert.deepEqual([byApple.status, byApple.body.user?.id], [200, ann], JSON.strin
 const events = async (kind) => (await call("GET", `/api/v1/audit?kind=${kind}&limit=100`, admin)).body.items;
 const linkEvents = (await events("identity.linked")).map((event) => event.detail.provider).reverse();
 assert.deepEqual(linkEvents, ["ours", "github", "wary"]);
-assert.equal((await events("identity.removed")).length, 1);
+assert.equal((await events("identity.removed")).length, 2);
+assert.ok((await events("session.created")).some((event) => event.detail.provider === "github" && event.detail.identity && event.detail.methods[0] === "sso"));
+assert.ok((await events("identity.refused")).some((event) => event.detail.provider === "wary"), "a link to what is somebody else's");
 assert.ok((await events("session.refused")).some((event) => event.detail.kind === "sso" && event.detail.provider === "wary"));
 
 // As a person, by the page of the server.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     access::{Principal, Who, secret::secret_hash},
     audit::{self, Event},
-    auth::{self, Account, AuthError, SignedIn, Visit},
+    auth::{self, Account, AuthError, Means, SignedIn, Visit},
     collections::system::USERS,
     kernel::FieldError,
     mail,
@@ -127,7 +127,7 @@ impl Flows {
         let newcomer = Newcomer { email, profile, ticket: Some(Invitation(hash, ticket)), who };
         let with_password = move |tx: &mut Tx<'_>, id: &str| Ok(auth::put_password(tx, id, stored.clone(), now, None)?);
         let account = self.make_user(newcomer, with_password).await?;
-        Ok(self.parts.auth.sign_in_as(&account.id, &["otp"], visit, |_| Ok(())).await?)
+        Ok(self.parts.auth.sign_in_as(&account.id, Means::new(&["otp"]), visit, |_| Ok(())).await?)
     }
 
     /// Refuses an invitation of somebody who could not invite like this any more.
@@ -213,7 +213,7 @@ impl Flows {
             let id = account.id.as_str();
             auth::put_password(tx, id, stored, now, None)?;
             auth::put_verified(tx, id, &ticket.email)?;
-            mail::enqueue(tx, auth::password_changed_letter(&account.email), now)?;
+            mail::enqueue(tx, auth::password_changed_letter(tx, id, &account.email)?, now)?;
             audit::record(tx, Event::new("password.reset", &who, id, now))
         })
         .await?;
@@ -243,7 +243,7 @@ impl Flows {
             take(tx, &hash, &ticket)?;
             Ok(auth::put_verified(tx, id.as_str(), &ticket.email)?)
         };
-        Ok(self.parts.auth.sign_in_as(&account.id, &["otp"], visit, taken).await?)
+        Ok(self.parts.auth.sign_in_as(&account.id, Means::new(&["otp"]), visit, taken).await?)
     }
 
     /// The ticket of a code. Each guess is counted before it is looked at.

@@ -6,7 +6,7 @@ use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi, Tags,
     param::{Path, Query},
-    payload::{Form, Json},
+    payload::Json,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::{AuthService, SessionReply, api::visit_of},
-    http::{ApiError, BoundedBody, Cookies, NoContent, caller_of, who_of},
+    http::{ApiError, BoundedBody, BoundedForm, Cookies, NoContent, caller_of, who_of},
 };
 
 /// Paths that anyone may call, without trying to guess anything: the list of providers, and where these send people back.
@@ -114,7 +114,7 @@ impl SsoApi {
         /// The provider's name.
         #[oai(validator(max_length = 32))]
         provider: Path<String>,
-        body: Form<BackForm>,
+        body: BoundedForm<BackForm>,
     ) -> GoOn {
         GoOn::to(self.sso.back(&provider.0, body.0.into()).await)
     }

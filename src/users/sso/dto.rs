@@ -51,8 +51,7 @@ pub(super) struct StartRequest {
     /// The provider's name.
     #[oai(validator(max_length = 32))]
     pub(super) provider: String,
-    /// The page to which the browser comes back: one of this server or of an origin in `http.cors_origins`, or an address in
-    /// `auth.redirect_urls`. Behind `#` it gets `sso=` and a ticket, or `sso-error=` and `denied`, `failed` or `stale`. Left out:
+    /// The page to which the browser comes back: this server's `/account`, or an address in `auth.redirect_urls` as it is. Behind `#` it gets `sso=` and a ticket, or `sso-error=` and `denied`, `failed` or `stale`. Left out:
     /// `/account` of this server.
     #[serde(default)]
     #[oai(validator(max_length = 2000))]

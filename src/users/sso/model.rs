@@ -2,6 +2,7 @@
 
 use crate::access::secret::{same, sha256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 
 /// What the client wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(super) struct Ticket {
     pub(super) purpose: Purpose,
     pub(super) challenge: Challenge,
     pub(super) person: Person,
+    /// When they came.
+    pub(super) at: Timestamp,
 }
 
 /// Why there is nobody for whom a provider vouches. It goes to the log; clients see [`Self::name`].

@@ -9,11 +9,15 @@ use openidconnect::{
         CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata,
         CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
     },
+    url::Url,
 };
 use serde::{Deserialize, Serialize};
 
 use super::model::Failure;
-use crate::outgoing::Outgoing;
+use crate::{
+    config::{TENANTS, is_of_many_tenants, is_secure},
+    outgoing::Outgoing,
+};
 
 /// Claims of ID tokens beyond the standard's, which some providers make.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -75,17 +79,6 @@ pub(super) fn no_keys() -> CoreJsonWebKeySet {
     JsonWebKeySet::new(Vec::new())
 }
 
-/// The issuer of tenants of Microsoft's, of which each has a name of its own in it.
-const TENANTS: &str = "https://login.microsoftonline.com/";
-/// What stands in the place of the name for several of them.
-const MANY_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
-
-/// Whether an issuer stands for several tenants of Microsoft's: its metadata and tokens name others.
-pub(super) fn is_of_many_tenants(issuer: &str) -> bool {
-    let tenant = issuer.strip_prefix(TENANTS).and_then(|rest| rest.split('/').next());
-    tenant.is_some_and(|tenant| MANY_TENANTS.contains(&tenant))
-}
-
 /// Reads the metadata of a provider, and its keys.
 pub(super) async fn discover(outgoing: &Outgoing, issuer: &str) -> Result<CoreProviderMetadata, Failure> {
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
@@ -95,10 +88,26 @@ pub(super) async fn discover(outgoing: &Outgoing, issuer: &str) -> Result<CorePr
     if named.trim_end_matches('/') != issuer.trim_end_matches('/') && !is_of_many_tenants(issuer) {
         return Err(Failure::Provider(format!("{url} is of another issuer, {named}")));
     }
+    check_endpoints(issuer, &metadata)?;
     let url = metadata.jwks_uri().as_str();
     let keys = outgoing.json::<CoreJsonWebKeySet>(url, None).await;
     let keys = keys.map_err(|error| Failure::of(&format!("{url} cannot be read"), &error))?;
     Ok(metadata.set_jwks(keys))
+}
+
+/// Refuses a provider over TLS that names an endpoint without: such a one would be in the clear, or on this very machine.
+fn check_endpoints(issuer: &str, metadata: &CoreProviderMetadata) -> Result<(), Failure> {
+    let endpoints = [
+        Some(metadata.authorization_endpoint().url()),
+        metadata.token_endpoint().map(|url| url.url()),
+        metadata.userinfo_endpoint().map(|url| url.url()),
+        Some(metadata.jwks_uri().url()),
+    ];
+    let good = |url: &&Url| url.scheme() == "https" || !issuer.starts_with("https://") && is_secure(url.as_str());
+    match endpoints.into_iter().flatten().find(|url| !good(url)) {
+        Some(url) => Err(Failure::Provider(format!("it has an endpoint that cannot be believed, {url}"))),
+        None => Ok(()),
+    }
 }
 
 /// Whether a provider takes the secret in the body only.
@@ -190,14 +199,18 @@ pub(super) async fn complete(
     token: &str,
     claims: Claims,
 ) -> Result<Claims, Failure> {
-    let Some(url) = metadata.userinfo_endpoint().filter(|_| claims.email.is_none()) else { return Ok(claims) };
+    let told = claims.email.is_some() && claims.email_verified.is_some();
+    let Some(url) = metadata.userinfo_endpoint().filter(|_| !told) else { return Ok(claims) };
     let read = outgoing.json::<UserInfo>(url.url().as_str(), Some(token)).await;
     let info = read.map_err(|error| Failure::of("what the provider knows of the user cannot be read", &error))?;
     if info.sub != claims.subject {
         return Err(Failure::Provider("the provider answered for another user".into()));
     }
-    let (email, email_verified, name) = (info.email, info.email_verified, claims.name.or(info.name));
-    Ok(Claims { email, email_verified, name, ..claims })
+    let (email, email_verified) = match info.email {
+        Some(email) => (Some(email), info.email_verified),
+        None => (claims.email, claims.email_verified),
+    };
+    Ok(Claims { email, email_verified, name: claims.name.or(info.name), ..claims })
 }
 
 #[cfg(test)]
@@ -208,17 +221,5 @@ mod tests {
     fn signatures_are_the_provider_s_alone() {
         let all = [CoreJwsSigningAlgorithm::HmacSha256, CoreJwsSigningAlgorithm::None, CoreJwsSigningAlgorithm::EdDsa];
         assert_eq!(asymmetric(&all), [CoreJwsSigningAlgorithm::EdDsa]);
-    }
-
-    #[test]
-    fn tenants_of_microsoft_s_are_told_apart() {
-        assert!(is_of_many_tenants("https://login.microsoftonline.com/common/v2.0"));
-        for issuer in [
-            "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
-            "https://login.microsoftonline.com.example.com/common/v2.0",
-            "https://example.com/common/v2.0",
-        ] {
-            assert!(!is_of_many_tenants(issuer), "{issuer}");
-        }
     }
 }

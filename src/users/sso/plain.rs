@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::model::{Failure, Person};
+use super::{model::Failure, oidc::Claims};
 use crate::outgoing::Outgoing;
 
 /// A provider that speaks OAuth 2.0.
@@ -59,7 +59,7 @@ impl Plain {
     }
 
     /// Whose access token it is.
-    pub(super) async fn person(self, outgoing: &Outgoing, issuer: &str, token: &str) -> Result<Person, Failure> {
+    pub(super) async fn person(self, outgoing: &Outgoing, issuer: &str, token: &str) -> Result<Claims, Failure> {
         let failed = |error| Failure::of("the provider does not say who it is", &error);
         let issuer = issuer.to_owned();
         match self {
@@ -72,15 +72,17 @@ impl Plain {
                 let all: Vec<GitHubEmail> =
                     outgoing.json(&format!("{api}/user/emails"), Some(token)).await.map_err(failed)?;
                 let email = all.into_iter().find(|email| email.primary);
-                let is_owner = email.as_ref().is_some_and(|email| email.verified);
+                let email_verified = email.as_ref().map(|email| email.verified);
                 let (subject, name) = (user.id.to_string(), Some(user.name.unwrap_or(user.login)));
-                Ok(Person { issuer, subject, email: email.map(|email| email.email), is_owner, name })
+                let email = email.map(|email| email.email);
+                Ok(Claims { issuer, subject, email, email_verified, name, organization: None })
             }
             Self::Discord => {
                 let user: DiscordUser =
                     outgoing.json(&format!("{issuer}/api/users/@me"), Some(token)).await.map_err(failed)?;
                 let name = Some(user.global_name.unwrap_or(user.username));
-                Ok(Person { issuer, subject: user.id, email: user.email, is_owner: user.verified, name })
+                let (subject, email, email_verified) = (user.id, user.email, Some(user.verified));
+                Ok(Claims { issuer, subject, email, email_verified, name, organization: None })
             }
         }
     }

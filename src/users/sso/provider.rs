@@ -16,7 +16,10 @@ use super::{
     oidc::{self, Claims, Party, Refused, Tokens},
     plain::Plain,
 };
-use crate::{config::SsoProvider, outgoing::Outgoing};
+use crate::{
+    config::{SsoProvider, is_of_many_tenants, is_shared},
+    outgoing::Outgoing,
+};
 
 /// For how long it is not asked again what a provider says of itself.
 const METADATA_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -135,7 +138,7 @@ impl Provider {
     pub(super) async fn check_sender(&self, issuer: Option<&str>, now: Timestamp) -> Result<(), Failure> {
         let Some(metadata) = self.metadata_if_any(now).await? else { return Ok(()) };
         match issuer {
-            Some(issuer) if issuer != metadata.issuer().as_str() && !oidc::is_of_many_tenants(&self.issuer) => {
+            Some(issuer) if issuer != metadata.issuer().as_str() && !is_of_many_tenants(&self.issuer) => {
                 Err(Failure::Provider(format!("somebody was sent back by another issuer, {issuer}")))
             }
             _ => Ok(()),
@@ -158,11 +161,11 @@ impl Provider {
             .await
             .map_err(|error| Failure::of("the provider does not take its code back", &error))?;
         let access = tokens.access_token().secret();
-        let person = match (self.plain, metadata) {
+        let claims = match (self.plain, metadata) {
             (None, Some(metadata)) => self.claimed(&party, metadata, &tokens, flow, now).await?,
             (plain, _) => plain.unwrap_or(Plain::GitHub).person(&self.outgoing, &self.issuer, access).await?,
         };
-        Ok(self.judged(person))
+        Ok(self.judged(claims))
     }
 
     async fn claimed(
@@ -172,7 +175,7 @@ impl Provider {
         tokens: &Tokens,
         flow: &Flow,
         now: Timestamp,
-    ) -> Result<Person, Failure> {
+    ) -> Result<Claims, Failure> {
         let claims = match oidc::verify(party, &metadata, &self.issuer, tokens, &flow.nonce) {
             Err(Refused::UnknownKey) => {
                 // The provider may have taken a new key since it was asked.
@@ -187,35 +190,43 @@ impl Provider {
             }
             Refused::Failure(failure) => failure,
         })?;
-        let claims = oidc::complete(&self.outgoing, &metadata, tokens.access_token().secret(), claims).await?;
-        let is_owner = self.is_owner(&claims);
-        let Claims { issuer, subject, email, name, .. } = claims;
-        Ok(Person { issuer, subject, email, is_owner, name })
+        oidc::complete(&self.outgoing, &metadata, tokens.access_token().secret(), claims).await
     }
 
-    /// Whether a provider that speaks OpenID Connect knows that the address is the user's beyond doubt.
+    /// Whether it is beyond doubt that the address is the user's.
     fn is_owner(&self, claims: &Claims) -> bool {
+        match self.config.trust_email.as_str() {
+            "no" => false,
+            "yes" => claims.email_verified == Some(true),
+            "always" => claims.email_verified != Some(false),
+            _ => self.is_known_to_know(claims),
+        }
+    }
+
+    /// Whether it is known of the preset that it knows whose address it is.
+    fn is_known_to_know(&self, claims: &Claims) -> bool {
         let verified = claims.email_verified == Some(true);
-        match (self.config.trust_email.as_str(), self.config.preset(&self.name)) {
-            ("yes", _) => claims.email_verified != Some(false),
-            ("no", _) => false,
+        match self.config.preset(&self.name) {
+            // An address there is what the tenant's admin says, so it takes a tenant of one's own.
+            "microsoft" => !is_shared(&self.issuer) && claims.email_verified != Some(false),
+            // Who runs GitLab or GitHub may have it verify nothing.
+            _ if !self.config.is_at_home(&self.name) => false,
             // Others than these can have an address that has changed hands since.
-            (_, "google") => {
+            "google" => {
                 let mail = claims.email.as_ref().is_some_and(|email| email.to_lowercase().ends_with("@gmail.com"));
                 verified && (mail || claims.organization.is_some())
             }
-            // An address there is what the tenant's admin says, so it takes a tenant of one's own.
-            (_, "microsoft") => !oidc::is_of_many_tenants(&self.issuer),
-            (_, "apple" | "gitlab") => verified,
+            "apple" | "discord" | "github" | "gitlab" => verified,
             _ => false,
         }
     }
 
-    /// With the address as it is compared here, and with what is configured about trust in it.
-    fn judged(&self, person: Person) -> Person {
-        let email = person.email.map(|email| email.trim().to_lowercase()).filter(|email| !email.is_empty());
-        let is_owner = person.is_owner && email.is_some() && self.config.trust_email != "no";
-        Person { email, is_owner, ..person }
+    /// Who it is, with the address as it is compared here.
+    fn judged(&self, claims: Claims) -> Person {
+        let is_owner = self.is_owner(&claims);
+        let Claims { issuer, subject, email, name, .. } = claims;
+        let email = email.map(|email| email.trim().to_lowercase()).filter(|email| !email.is_empty());
+        Person { issuer, subject, is_owner: is_owner && email.is_some(), email, name }
     }
 
     /// Whether people with this address may sign in here.
@@ -249,15 +260,21 @@ mod tests {
 
     #[test]
     fn an_address_is_believed_only_of_whom_it_is_known() {
-        let any = provider("ours", |config| config.issuer = "https://example.com".into());
-        let yes = provider("ours", |config| config.trust_email = "yes".into());
-        let google = provider("google", |_| ());
-        let no = provider("google", |config| config.trust_email = "no".into());
-        let microsoft = provider("microsoft", |_| ());
-        let tenant = provider("microsoft", |config| {
-            config.issuer = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0".into();
-        });
-        let apple = provider("apple", |_| ());
+        let at = |name: &str, issuer: &str, trust: &str| {
+            provider(name, |config| (config.issuer, config.trust_email) = (issuer.into(), trust.into()))
+        };
+        let tenants = "https://login.microsoftonline.com";
+        let any = at("ours", "https://example.com", "auto");
+        let (yes, always) = (at("ours", "https://example.com", "yes"), at("ours", "https://example.com", "always"));
+        let (google, no) = (at("google", "", "auto"), at("google", "", "no"));
+        let microsoft = at("microsoft", "", "auto");
+        let personal = at("microsoft", &format!("{tenants}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"), "auto");
+        let tenant = at("microsoft", &format!("{tenants}/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"), "auto");
+        let (github, gitlab) = (at("github", "https://github.com/", "auto"), at("gitlab", "", "auto"));
+        let (own_github, own_gitlab) =
+            (at("github", "https://git.example.com", "auto"), at("gitlab", "https://git.example.com", "auto"));
+        let believed = at("gitlab", "https://git.example.com", "yes");
+        let apple = at("apple", "", "auto");
         let (gmail, other, managed) = (
             claims("Ann@Gmail.com", Some(true), None),
             claims("ann@example.com", Some(true), None),
@@ -267,19 +284,30 @@ mod tests {
         for (provider, claims, expected) in [
             (&any, &gmail, false),
             (&yes, &other, true),
-            (&yes, &unsaid, true),
+            (&yes, &unsaid, false),
             (&yes, &unverified, false),
+            (&always, &unsaid, true),
+            (&always, &unverified, false),
             (&google, &gmail, true),
             (&google, &other, false),
             (&google, &managed, true),
             (&google, &unsaid, false),
             (&no, &gmail, false),
             (&microsoft, &gmail, false),
+            (&personal, &gmail, false),
             (&tenant, &unsaid, true),
+            (&tenant, &unverified, false),
+            (&github, &other, true),
+            (&github, &unverified, false),
+            (&own_github, &other, false),
+            (&gitlab, &other, true),
+            (&own_gitlab, &other, false),
+            (&believed, &other, true),
             (&apple, &other, true),
             (&apple, &unsaid, false),
         ] {
-            assert_eq!(provider.is_owner(claims), expected, "{} {:?}", provider.name, claims.email);
+            let of = (&provider.name, &provider.issuer, &provider.config.trust_email);
+            assert_eq!(provider.is_owner(claims), expected, "{of:?} {:?} {:?}", claims.email, claims.email_verified);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
-use openidconnect::url::Url;
 use serde_json::Value;
 
 use super::{
@@ -56,9 +55,7 @@ pub struct Sso {
     takes_name: bool,
     /// The page where people are who come from nowhere.
     page: String,
-    /// Origins whose pages may be come back to.
-    origins: Vec<String>,
-    /// Other addresses that may be.
+    /// The addresses that may be come back to.
     redirects: Vec<String>,
     flows: Begun<Flow>,
     tickets: Begun<Ticket>,
@@ -106,18 +103,16 @@ impl Sso {
             Ok((name.clone(), Provider::new(name, provider, back, parts.outgoing.clone())?))
         });
         let providers = made.collect::<anyhow::Result<_>>()?;
+        let page = format!("{own}/account");
         // Somebody who tries it out may call this machine by either name.
-        let local = own.replacen("://127.0.0.1", "://localhost", 1);
-        let known =
-            [own.as_str(), local.as_str()].into_iter().chain(config.http.cors_origins.iter().map(String::as_str));
+        let local = page.replacen("://127.0.0.1", "://localhost", 1);
         Ok(Self {
             parts,
             providers,
             registration: config.auth.registration.clone(),
             takes_name: config.auth.registration_fields.iter().any(|field| field == "name"),
-            page: format!("{own}/account"),
-            origins: known.filter_map(origin_of).collect(),
-            redirects: config.auth.redirect_urls.clone(),
+            redirects: [page.clone(), local].into_iter().chain(config.auth.redirect_urls.iter().cloned()).collect(),
+            page,
             flows: Begun::new(LIFE),
             tickets: Begun::new(LIFE),
         })
@@ -156,8 +151,7 @@ impl Sso {
         let Waiting { redirect_to, code_challenge } = waiting;
         let redirect_to = redirect_to.unwrap_or_else(|| self.page.clone());
         if !self.may_lead_to(&redirect_to) {
-            let detail =
-                "must be a page of this server or of an origin in http.cors_origins, or stand in auth.redirect_urls";
+            let detail = "must be this server's /account, or stand in auth.redirect_urls as it is";
             faults.push(FieldError::at("redirectTo", "forbidden", detail));
         }
         let challenge = Challenge(code_challenge);
@@ -182,10 +176,10 @@ impl Sso {
         })
     }
 
-    /// Whether people may be sent on to an address: nobody shall take a link to this server for one to another.
+    /// Whether people may be sent on to an address. It is compared whole (RFC 9700, 2.1): another page of the same origin may lead on to
+    /// strangers, with the ticket.
     fn may_lead_to(&self, address: &str) -> bool {
-        let known = origin_of(address).is_some_and(|origin| self.origins.contains(&origin));
-        !address.contains('#') && (known || self.redirects.iter().any(|own| own == address))
+        self.redirects.iter().any(|own| own == address)
     }
 
     /// Somebody comes back from a provider. Answers where to go on.
@@ -219,7 +213,7 @@ impl Sso {
         provider.check_sender(issuer.as_deref(), now).await?;
         let person = provider.person(&flow, code, now).await?;
         let Flow { provider, purpose, challenge, .. } = flow;
-        Ok(self.tickets.keep(Ticket { provider, purpose, challenge, person }, now))
+        Ok(self.tickets.keep(Ticket { provider, purpose, challenge, person, at: now }, now))
     }
 
     /// Takes a ticket with its verifier.
@@ -250,7 +244,8 @@ impl Sso {
         let entered = self.enter(&ticket, identity.clone(), profile, &visit).await;
         match &entered {
             Err(UserError::Auth(AuthError::Invalid(_)) | UserError::Record(RecordError::Invalid(_))) => {
-                self.tickets.put_back(&proof.ticket, ticket, self.parts.clock.now());
+                let at = ticket.at;
+                self.tickets.put_back(&proof.ticket, ticket, at);
             }
             Err(UserError::Auth(AuthError::Store(_)) | UserError::Record(RecordError::Store(_))) | Ok(_) => {}
             Err(_) => self.parts.auth.refuse_identity(visit.who, &identity).await?,
@@ -304,11 +299,11 @@ impl Sso {
             profile.entry("name".into()).or_insert_with(|| name.chars().take(NAME_MAX).collect::<String>().into());
         }
         let newcomer = Newcomer { email, profile, ticket: invitation, who: visit.who.clone() };
-        let now = self.parts.clock.now();
-        let identity = Identity { used_at: Some(now), ..identity };
-        let with_identity = move |tx: &mut Tx<'_>, id: &str| Ok(auth::add_identity(tx, id, identity.clone())?);
+        let mut own = identity.clone();
+        own.used_at = Some(self.parts.clock.now());
+        let with_identity = move |tx: &mut Tx<'_>, id: &str| Ok(auth::add_identity(tx, id, own.clone())?);
         let account = self.parts.flows.make_user(newcomer, with_identity).await?;
-        Ok(self.parts.auth.sign_in_newcomer(account, visit.clone()).await?)
+        Ok(self.parts.auth.sign_in_newcomer(account, &identity, visit.clone()).await?)
     }
 
     /// Links who came back to the caller's account, in the session in which it was begun.
@@ -319,17 +314,14 @@ impl Sso {
             return Err(STALE.into());
         }
         let identity = self.identity(&ticket);
-        self.parts.auth.link_identity(caller, who, identity.clone()).await?;
+        let linked = self.parts.auth.link_identity(caller, who.clone(), identity.clone()).await;
+        if let Err(AuthError::Conflict(_)) = &linked {
+            self.parts.auth.refuse_link(who, caller, &identity).await?;
+        }
+        linked?;
         Ok(identity)
     }
 }
 
 /// The most of a name that is taken over, in characters: as long as the field may be.
 const NAME_MAX: usize = 200;
-
-/// The origin of a page.
-fn origin_of(address: &str) -> Option<String> {
-    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    // Names before an @ deceive people about where they are.
-    (url.username().is_empty() && url.password().is_none()).then(|| url.origin().ascii_serialization())
-}

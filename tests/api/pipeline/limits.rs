@@ -157,4 +157,12 @@ async fn a_body_of_untold_size_is_bounded_too() {
     assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
     let said = crate::support::raw(app.address, format!("{head}2\r\n{{}}\r\n0\r\n\r\n").as_bytes()).await;
     assert!(said.starts_with("HTTP/1.1 201 "), "{said}");
+    let form = head
+        .replace("/collections/c/records", "/auth/sso/callback/apple")
+        .replace("application/json", "application/x-www-form-urlencoded");
+    let said = crate::support::raw(app.address, format!("{form}{chunk}{chunk}0\r\n\r\n").as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    let long = format!("error={}", "x".repeat(201));
+    let said = crate::support::raw(app.address, format!("{form}cf\r\n{long}\r\n0\r\n\r\n").as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 422 "), "{said}");
 }

@@ -15,7 +15,7 @@ use crate::{
     access::{Principal, Who},
     audit::{self, Event},
     auth::{
-        Account, AuthError, AuthService, SignedIn, Visit,
+        Account, AuthError, AuthService, Means, SignedIn, Visit,
         factor::{
             PROVEN, repo,
             service::{add_factor, check_open, prove_session},
@@ -163,7 +163,7 @@ impl AuthService {
             return Err(self.refuse_passkey("session.refused", &visit.who, &user).await);
         };
         let shown = move |tx: &mut Tx<'_>| use_passkey(tx, &user, &id, &result, now);
-        self.sign_in_as(&account.id, &METHODS, visit, shown).await
+        self.sign_in_as(&account.id, Means::new(&METHODS), visit, shown).await
     }
 
     /// Whose passkey has answered, unless it is nobody's who may sign in.
