@@ -59,19 +59,19 @@ impl Services {
         let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
         let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
         let roles = Arc::new(Roles::default());
-        let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), Arc::clone(&clock)));
+        let mail = MailService::new(store.clone());
+        let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let parts = AuthParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
             roles: Arc::clone(&roles),
             keys: Arc::clone(&keys),
-            mail: MailService::new(store.clone()),
+            mail: mail.clone(),
             passwords: passwords.clone(),
             lives: lives(config),
             clock: Arc::clone(&clock),
         };
-        let mail = parts.mail.clone();
         let passkeys = Passkeys::new(auth::party(config).context("passkeys cannot be used")?);
         let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?, passkeys));
         let holders = vec![Arc::clone(&directory) as Arc<dyn roles::Holders>, Arc::clone(&keys) as _];

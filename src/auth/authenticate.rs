@@ -97,7 +97,8 @@ impl AuthService {
         let behind = row.behind.as_deref().map_or(Ok(None), |id| repo::session(snapshot, id))?;
         let roles = self.roles.of(snapshot)?;
         let permissions = roles.together(&account.roles);
-        Ok(behind.is_some_and(|row| row.user == by)
+        let Some(behind) = behind.filter(|row| row.user == by) else { return Ok(false) };
+        Ok(!self.is_half(snapshot, &behind, &account.roles)?
             && permissions.allow("users", Action::Impersonate)
             && permissions.cover(&roles.together(&user.roles)))
     }

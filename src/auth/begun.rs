@@ -38,8 +38,8 @@ impl<T: Clone + Send + Sync + 'static> Begun<T> {
         id
     }
 
-    /// Puts something back that was taken, under the same id, as it was begun at that time.
-    pub fn put_back(&self, id: &str, what: T, at: Timestamp) {
+    /// Keeps something under an id, as it was begun at that time, in the place of what was there.
+    pub fn put(&self, id: &str, what: T, at: Timestamp) {
         self.waiting.insert(id.to_owned(), (at, what));
     }
 
@@ -74,7 +74,7 @@ mod tests {
         let after = |minutes| now + SignedDuration::from_mins(minutes);
         let id = begun.keep((), now);
         assert_eq!(begun.take(&id, after(9)), Some(()));
-        begun.put_back(&id, (), now);
+        begun.put(&id, (), now);
         assert_eq!(begun.take(&id, after(10)), None);
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{num::NonZeroU32, str::FromStr as _};
 
-use argon2::password_hash::phc::PasswordHash;
+use argon2::{
+    Argon2,
+    password_hash::{PasswordVerifier as _, phc::PasswordHash},
+};
 use aws_lc_rs::pbkdf2;
 use base64::{Engine as _, alphabet, engine};
 
@@ -18,6 +21,9 @@ const ARGON2_KIB_MAX: u32 = 256 * 1024;
 /// The most passes of an Argon2 hash that is taken in.
 const ARGON2_PASSES_MAX: u32 = 16;
 
+/// What verifying a hash of ours costs: memory in KiB, times passes.
+const OUR_COST: u64 = argon2::Params::DEFAULT_M_COST as u64 * argon2::Params::DEFAULT_T_COST as u64;
+
 /// Base64 with or without padding, as all these schemes have it.
 const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -30,6 +36,44 @@ const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
 #[must_use]
 pub(super) fn is_foreign(hash: &str) -> bool {
     !hash.starts_with("$argon2id$")
+}
+
+/// A hash that no password has, and that costs as much to verify as one that somebody has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decoy {
+    /// How the hash is made. Costs of one kind can be compared.
+    pub(super) kind: &'static str,
+    /// What verifying it costs.
+    pub(super) cost: u64,
+    /// The hash.
+    pub(super) hash: String,
+}
+
+impl Decoy {
+    /// The decoy of a hash; none when it cannot be read, or costs no more than one of ours.
+    pub(super) fn of(hash: &str) -> Option<Self> {
+        if hash.starts_with("$2") {
+            let cost = bcrypt::HashParts::from_str(hash).ok()?.get_cost();
+            return Some(Self { kind: "bcrypt", cost: cost.into(), hash: format!("$2b${cost:02}${:.<53}", "") });
+        }
+        if hash.starts_with("$argon2id$") {
+            let parts = PasswordHash::new(hash).ok()?;
+            let of = |name| parts.params.get_decimal(name).map(u64::from);
+            let (memory, passes, lanes) = (of("m")?, of("t")?, of("p")?);
+            let cost = memory.saturating_mul(passes);
+            let hash = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${:A<22}${:A<43}", "", "");
+            return Some(Self { kind: "argon2id", cost, hash }).filter(|_| cost > OUR_COST);
+        }
+        let Pbkdf2 { name, iterations, hash, .. } = Pbkdf2::parse(hash)?;
+        let (kind, digest) = match name {
+            Digest::Sha1 => ("pbkdf2-sha1", "sha1"),
+            Digest::Sha256 => ("pbkdf2-sha256", "sha256"),
+            Digest::Sha512 => ("pbkdf2-sha512", "sha512"),
+        };
+        let zeros = BASE64.encode(vec![0; hash.len()]);
+        let cost = u64::from(iterations.get()).saturating_mul(hash.len() as u64);
+        Some(Self { kind, cost, hash: format!("pbkdf2_{digest}${iterations}$salt${zeros}") })
+    }
 }
 
 /// Checks a hash that was made elsewhere: one of bcrypt, PBKDF2 or Argon2id that sign-in can verify in bearable time.
@@ -61,14 +105,28 @@ pub fn check_foreign_hash(hash: &str) -> Result<(), &'static str> {
 /// right.
 pub(super) fn verify(password: &str, hash: &str) -> Option<bool> {
     if hash.starts_with("$2") {
-        return if password.len() > BCRYPT_BYTES_MAX { Some(false) } else { bcrypt::verify(password, hash).ok() };
+        // As long as any other takes a longer password, too.
+        let fits = bcrypt::verify(password, hash).ok()?;
+        return Some(fits && password.len() <= BCRYPT_BYTES_MAX);
+    }
+    if hash.starts_with("$argon2id$") {
+        let parts = PasswordHash::new(hash).ok()?;
+        return Some(Argon2::default().verify_password(password.as_bytes(), &parts).is_ok());
     }
     Pbkdf2::parse(hash).map(|parts| parts.verify(password))
 }
 
+/// On what PBKDF2 is built.
+#[derive(Clone, Copy)]
+enum Digest {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
 /// A hash of PBKDF2 ([RFC 8018](https://www.rfc-editor.org/rfc/rfc8018#section-5.2)).
 struct Pbkdf2 {
-    algorithm: pbkdf2::Algorithm,
+    name: Digest,
     iterations: NonZeroU32,
     salt: Vec<u8>,
     hash: Vec<u8>,
@@ -85,10 +143,10 @@ impl Pbkdf2 {
         let mut parts = text.split('$');
         let (digest, cost) = (parts.next()?, parts.next()?);
         let (salt, hash) = (parts.next()?, parts.next().filter(|hash| !hash.is_empty())?);
-        let algorithm = match digest {
-            "sha1" => pbkdf2::PBKDF2_HMAC_SHA1,
-            "sha256" => pbkdf2::PBKDF2_HMAC_SHA256,
-            "sha512" => pbkdf2::PBKDF2_HMAC_SHA512,
+        let name = match digest {
+            "sha1" => Digest::Sha1,
+            "sha256" => Digest::Sha256,
+            "sha512" => Digest::Sha512,
             _ => return None,
         };
         let cost = cost.split(',').find_map(|part| part.strip_prefix("i=").or(Some(part).filter(|p| !p.contains('='))));
@@ -97,11 +155,16 @@ impl Pbkdf2 {
         let salt = if plain_salt { salt.as_bytes().to_vec() } else { decode(salt)? };
         let hash = decode(hash).filter(|hash| (16..=64).contains(&hash.len()))?;
         let done = parts.next().is_none();
-        done.then_some(Self { algorithm, iterations: cost?.parse().ok()?, salt, hash })
+        done.then_some(Self { name, iterations: cost?.parse().ok()?, salt, hash })
     }
 
     fn verify(&self, password: &str) -> bool {
-        pbkdf2::verify(self.algorithm, self.iterations, &self.salt, password.as_bytes(), &self.hash).is_ok()
+        let algorithm = match self.name {
+            Digest::Sha1 => pbkdf2::PBKDF2_HMAC_SHA1,
+            Digest::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+            Digest::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
+        };
+        pbkdf2::verify(algorithm, self.iterations, &self.salt, password.as_bytes(), &self.hash).is_ok()
     }
 }
 
@@ -132,6 +195,20 @@ mod tests {
             assert_eq!(verify("correct horse battery", &hash), Some(true), "{hash}");
             assert_eq!(verify("correct horse batterx", &hash), Some(false), "{hash}");
         }
+    }
+
+    #[test]
+    fn a_decoy_costs_as_much_and_nobody_has_it() {
+        let dear = "$argon2id$v=19$m=32768,t=3,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned();
+        for (hash, cost) in hashes().into_iter().chain([dear]).zip([32_000, 32_000, 32_000, 4, 98_304]) {
+            let decoy = Decoy::of(&hash).unwrap();
+            assert_eq!(decoy.cost, cost, "{hash}");
+            assert_ne!(decoy.hash, hash);
+            assert_eq!(Decoy::of(&decoy.hash).unwrap(), decoy, "it is its own");
+            assert_eq!(check_foreign_hash(&decoy.hash), Ok(()));
+            assert_eq!(verify("correct horse battery", &decoy.hash), Some(false), "{hash}");
+        }
+        assert_eq!(Decoy::of("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"), None);
     }
 
     /// The vector of RFC 7914, section 11.

@@ -125,15 +125,24 @@ pub(super) fn forget(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
 /// Otherwise somebody may have made the account for an address of somebody else, and waits for them to come.
 fn is_owners(source: &impl Read, account: &Account) -> Result<bool, StoreError> {
     let user = account.id.as_str();
-    if repo::verified(source, user)?.is_some_and(|proven| proven == account.email) {
-        return Ok(true);
-    }
-    let has_way_in = repo::password(source, user)?.is_some()
+    let proven = repo::verified(source, user)?.is_some_and(|proven| proven == account.email);
+    Ok(proven || !has_way_in(source, user)?)
+}
+
+/// Whether nobody has ever come as this user, nor could have but by a mail.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_untouched(source: &impl Read, user: &str) -> Result<bool, StoreError> {
+    Ok(repo::verified(source, user)?.is_none() && !has_way_in(source, user)?)
+}
+
+fn has_way_in(source: &impl Read, user: &str) -> Result<bool, StoreError> {
+    Ok(repo::password(source, user)?.is_some()
         || !identities(source, user)?.is_empty()
         || factor::are_active(source, user)?
         || !repo::sessions(source, user)?.is_empty()
-        || keys::has_keys(source, user)?;
-    Ok(!has_way_in)
+        || keys::has_keys(source, user)?)
 }
 
 impl AuthService {
@@ -207,7 +216,7 @@ impl AuthService {
         let account = self.directory.by_id(caller.id.as_str())?.ok_or(AuthError::InvalidCredentials)?;
         self.store
             .write(move |tx| {
-                repo::session(tx, &session)?.ok_or(AuthError::InvalidCredentials)?;
+                repo::check_session(tx, &session)?;
                 link(tx, &account, identity, &who, now)
             })
             .await?;
@@ -240,6 +249,7 @@ impl AuthService {
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write::<_, AuthError, _>(move |tx| {
+                repo::check_session(tx, &session)?;
                 let provider = remove(tx, &user, &id, now)?;
                 // Who signed in by it would stay.
                 repo::end_sessions(tx, &user, Some(&session))?;

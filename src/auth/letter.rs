@@ -3,15 +3,17 @@
 use crate::mail::Message;
 
 /// To somebody whose password is another one now.
-pub(super) fn password_changed(email: &str, providers: &[String]) -> Message {
+pub(super) fn password_changed(email: &str, ways: &[(&str, Vec<String>)]) -> Message {
     let mut text =
         "The password of your account was changed, and other sessions were ended. If this was not you, ask for a new \
                     password now, and tell those who run the server.\n"
             .to_owned();
-    if !providers.is_empty() {
-        text += "\nIdentities by which your account can still be signed in to: ";
-        text += &providers.join(", ");
-        text += ". Remove what is not yours.\n";
+    let others: Vec<_> = ways.iter().filter(|(_, names)| !names.is_empty()).collect();
+    if !others.is_empty() {
+        text += "\nOther ways into your account stay. Remove what is not yours.\n";
+    }
+    for (kind, names) in others {
+        text += &format!("{kind}: {}.\n", names.join(", "));
     }
     Message { to: email.to_owned(), kind: "password.changed", subject: "Your password was changed".into(), text }
 }

@@ -43,13 +43,14 @@ pub use factor::{
     },
 };
 pub use foreign::check_foreign_hash;
-pub use identity::{Identity, add_identity};
+pub use identity::{Identity, add_identity, is_untouched};
 pub use own::own_session;
 pub use password::Passwords;
 pub use repo::{
-    delete_setup, has_admin_but, password_stamp, put_password, put_setup, put_verified, set_admin, setup_hash,
+    check_session, delete_setup, has_admin_but, password_stamp, put_password, put_setup, put_verified, set_admin,
+    setup_hash,
 };
-pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit};
+pub use service::{AuthParts, AuthService, Lives, SessionInfo, SignedIn, Visit, check_no_key};
 pub use sign_in::Means;
 pub use token::{Naming, Tokens};
 
@@ -64,7 +65,12 @@ pub fn tables() -> Vec<&'static str> {
 /// # Errors
 /// [`StoreError`].
 pub fn password_changed_letter(source: &impl Read, user: &str, email: &str) -> Result<Message, StoreError> {
-    Ok(letter::password_changed(email, &identity::providers_of(source, user)?))
+    let ways = [
+        ("Identities", identity::providers_of(source, user)?),
+        ("Passkeys", factor::passkey_names(source, user)?),
+        ("Keys", keys::names_of(source, user)?),
+    ];
+    Ok(letter::password_changed(email, &ways))
 }
 
 /// Forgets everything by which a user could be known: the user is gone.

@@ -36,9 +36,10 @@ impl AuthService {
             .write(move |tx| {
                 // Somebody may have set another password, or ended the session, meanwhile.
                 let same = repo::password(tx, &user)?.is_some_and(|row| row.hash == proven);
-                if !same || repo::session(tx, &session)?.is_none() {
+                if !same {
                     return Err(AuthError::InvalidCredentials);
                 }
+                repo::check_session(tx, &session)?;
                 repo::put_password(tx, &user, hash, now, Some(&session))?;
                 mail::enqueue(tx, password_changed_letter(tx, &user, &email)?, now)?;
                 Ok::<_, AuthError>(audit::record(tx, Event::new("password.changed", &who, &user, now))?)

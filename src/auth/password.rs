@@ -1,7 +1,11 @@
 //! Passwords: the policy, and Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) on threads of their
 //! own ([`super::hashing`]). Hashes of other kinds are those of [`super::foreign`].
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 use argon2::{
     Argon2,
@@ -29,13 +33,15 @@ pub struct Passwords {
     /// A hash that no password has, verified when there is no user, so that the answer takes as long. Made at first need,
     /// for it would double the time that the server takes to start.
     decoy: Arc<OnceLock<String>>,
+    /// How long it takes to verify each decoy of a foreign hash, once it was needed.
+    measured: Arc<Mutex<HashMap<String, Duration>>>,
 }
 
 impl Passwords {
     /// With a policy, and at most `hashes_max` hashes at once.
     #[must_use]
     pub fn new(length_min: usize, hashes_max: usize) -> Self {
-        Self { length_min, hashing: Hashing::new(hashes_max), decoy: Arc::default() }
+        Self { length_min, hashing: Hashing::new(hashes_max), decoy: Arc::default(), measured: Arc::default() }
     }
 
     /// Checks a new password against the policy; `pointer` is where it stands in the body, `email` whose it is to be. Answers the
@@ -68,6 +74,39 @@ impl Passwords {
     /// The hash to store of a password that was accepted before.
     pub(super) async fn hash(&self, password: String) -> Result<String, AuthError> {
         self.hashing.run(move || hash(password.as_bytes())).await
+    }
+
+    /// How long any attempt to sign in that fails is to take, where somebody's hash may be as dear as one of these decoys: twice as
+    /// long as the dearest of them.
+    ///
+    /// # Errors
+    /// [`AuthError::Crypto`].
+    pub(super) async fn floor(&self, decoys: Vec<String>) -> Result<Duration, AuthError> {
+        let mut longest = Duration::ZERO;
+        for decoy in decoys {
+            let known = self.measured().get(&decoy).copied();
+            let time = match known {
+                Some(time) => time,
+                None => self.measure(decoy).await?,
+            };
+            longest = longest.max(time);
+        }
+        Ok(longest.saturating_mul(2))
+    }
+
+    async fn measure(&self, decoy: String) -> Result<Duration, AuthError> {
+        let measured = self.hashing.run(move || {
+            let start = Instant::now();
+            foreign::verify("", &decoy).ok_or(AuthError::Crypto("a decoy cannot be read"))?;
+            Ok((decoy, start.elapsed()))
+        });
+        let (decoy, time) = measured.await?;
+        self.measured().insert(decoy, time);
+        Ok(time)
+    }
+
+    fn measured(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a password belongs to a stored hash. Takes as long when there is none.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::session::SessionRow;
+use super::{AuthError, foreign::Decoy, session::SessionRow};
 use crate::store::{Epoch, Json, Raw, Read, Scan, StoreError, Table, Tx};
 
 /// Key: user id. Value: the password's hash.
@@ -25,13 +25,24 @@ const ADMINS: Table<str, Raw> = Table::new("auth.admins");
 /// Key: user id. Value: the e-mail address that was proven to be the user's. It counts while it is the user's address.
 const VERIFIED: Table<str, Json<String>> = Table::new("auth.verified");
 
+/// Key: kind of hash. Value: the decoy of the dearest hash of this kind that anybody ever brought along, with what it costs.
+const DECOYS: Table<str, Json<(u64, String)>> = Table::new("auth.decoys");
+
 const SETUP_TOKEN: &str = "token";
 /// The most sessions that one operation of the writer removes.
 pub(super) const SWEEP_MAX: usize = 1_000;
 
 /// The tables of passwords and sessions.
-pub(super) const TABLES: [&str; 7] =
-    [PASSWORDS.name(), KEYS.name(), SETUP.name(), SESSIONS.name(), SESSIONS_OF.name(), ADMINS.name(), VERIFIED.name()];
+pub(super) const TABLES: [&str; 8] = [
+    PASSWORDS.name(),
+    KEYS.name(),
+    SETUP.name(),
+    SESSIONS.name(),
+    SESSIONS_OF.name(),
+    ADMINS.name(),
+    VERIFIED.name(),
+    DECOYS.name(),
+];
 
 /// A password's hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,8 +84,23 @@ pub fn put_password(
     now: Timestamp,
     kept: Option<&str>,
 ) -> Result<(), StoreError> {
+    note_cost(tx, &hash)?;
     tx.put(PASSWORDS, user, &Json(PasswordRow { hash, changed_at: now }))?;
     end_sessions(tx, user, kept).map(|_| ())
+}
+
+/// Remembers what dear hashes from elsewhere cost to verify, so that attempts that fail can take as long for everybody.
+fn note_cost(tx: &mut Tx<'_>, hash: &str) -> Result<(), StoreError> {
+    let Some(Decoy { kind, cost, hash }) = Decoy::of(hash) else { return Ok(()) };
+    match tx.get(DECOYS, kind)? {
+        Some(Json((known, _))) if known >= cost => Ok(()),
+        _ => tx.put(DECOYS, kind, &Json((cost, hash))),
+    }
+}
+
+/// The decoys of hashes that users brought along: at most one for each kind.
+pub(super) fn decoys(source: &impl Read) -> Result<Vec<String>, StoreError> {
+    Ok(source.values(DECOYS)?.into_iter().map(|Json((_, hash))| hash).collect())
 }
 
 /// Puts another hash of the same password in the place of `before`, unless the password has changed meanwhile. Tokens stay
@@ -161,6 +187,14 @@ fn session_of(user: &str, session: &str) -> String {
 
 pub(super) fn session(source: &impl Read, id: &str) -> Result<Option<SessionRow>, StoreError> {
     Ok(source.get(SESSIONS, id)?.map(|Json(row)| row))
+}
+
+/// Refuses what was begun in a session that has ended meanwhile.
+///
+/// # Errors
+/// [`AuthError::InvalidCredentials`].
+pub fn check_session(source: &impl Read, id: &str) -> Result<(), AuthError> {
+    session(source, id)?.map(drop).ok_or(AuthError::InvalidCredentials)
 }
 
 pub(super) fn put_session(tx: &mut Tx<'_>, row: &SessionRow) -> Result<(), StoreError> {

@@ -230,8 +230,9 @@ impl AuthService {
     /// Ends all sessions of a user; by default of the caller. Answers how many.
     ///
     /// # Errors
-    /// [`AuthError::Forbidden`] for another user without `users:update` and everything that the user may do.
+    /// [`AuthError::Forbidden`] for another user without `users:update` and everything that the user may do, and for keys.
     pub async fn end_sessions(&self, caller: &Principal, who: Who, user: &str) -> Result<usize, AuthError> {
+        check_no_key(caller)?;
         if caller.id.as_str() != user {
             self.check_over(caller, user)?;
         }
@@ -246,13 +247,19 @@ impl AuthService {
             .await
     }
 
-    /// Refuses who may not change this user: it takes `users:update`, and everything that the user may do.
+    /// Refuses who may not change how this other user signs in: it takes `users:update`, and everything that the user may do.
     ///
     /// # Errors
     /// [`AuthError::Forbidden`], [`AuthError::NotFound`].
     pub fn check_over(&self, caller: &Principal, user: &str) -> Result<Account, AuthError> {
-        if !caller.may("users", Action::Update) || caller.id.as_str() == user && caller.impersonator().is_some() {
-            return Err(AuthError::Forbidden("it takes users:update, and is not for who acts as the user"));
+        if !caller.may("users", Action::Update) {
+            return Err(AuthError::Forbidden("it takes users:update"));
+        }
+        // Whoever found a token must not get further by it than the token.
+        if caller.id.as_str() == user {
+            return Err(AuthError::Forbidden(
+                "this is for other users; for your own account use /auth, which asks who you are",
+            ));
         }
         let account = self.directory.by_id(user)?.ok_or_else(|| AuthError::NotFound(format!("user \"{user}\"")))?;
         if !caller.covers(&self.roles.of(&self.store.snapshot())?.together(&account.roles)) {
@@ -299,6 +306,18 @@ impl AuthService {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Refuses keys: how users sign in is for persons to change.
+///
+/// # Errors
+/// [`AuthError::Forbidden`].
+pub fn check_no_key(caller: &Principal) -> Result<(), AuthError> {
+    if caller.key().is_none() {
+        Ok(())
+    } else {
+        Err(AuthError::Forbidden("it takes a session; keys change no credentials"))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     Account, AuthError, AuthService, SignedIn, Visit,
@@ -54,7 +55,7 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::InvalidCredentials`], [`AuthError::TooManyAttempts`], [`AuthError::Store`].
     pub async fn login(&self, email: &str, password: String, visit: Visit) -> Result<SignedIn, AuthError> {
-        let email = email.trim().to_lowercase();
+        let (email, started) = (email.trim().to_lowercase(), Instant::now());
         let failures = self.attempts.begin(&email, self.clock.now())?;
         let account = self.directory.by_email(&email)?;
         let row = match &account {
@@ -67,6 +68,9 @@ impl AuthService {
         let fits = self.passwords.verify(password, hash).await?;
         let subject = account.as_ref().map_or_else(String::new, |account| account.id.to_string());
         let Some(account) = account.filter(|account| fits && !account.disabled) else {
+            // What somebody's hash costs would tell that there is somebody.
+            tokio::time::sleep_until(started + self.passwords.floor(repo::decoys(&self.store.snapshot())?).await?)
+                .await;
             let notice = (failures == NOTICE_AT && !subject.is_empty()).then(|| letter::locked(&email, failures));
             self.refuse(&email, subject, visit.who, notice).await?;
             return Err(AuthError::InvalidCredentials);

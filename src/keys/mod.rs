@@ -7,11 +7,12 @@ mod account;
 pub mod api;
 mod dto;
 mod error;
+mod letter;
 mod model;
 mod repo;
 mod service;
 
 pub use error::KeyError;
 pub use model::{Key, KeyInput, Owner, ServiceAccount, ServiceAccountInput, is_key};
-pub use repo::{TABLES, forget_owner, has_keys, key, service_account};
+pub use repo::{TABLES, forget_owner, has_keys, key, names_of, service_account};
 pub use service::KeyService;

@@ -42,6 +42,14 @@ pub(super) fn keys_of(source: &impl Read, owner: &str) -> Result<Vec<Key>, Store
     ids.iter().filter_map(|id| key(source, id).transpose()).collect()
 }
 
+/// What a user calls the keys.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn names_of(source: &impl Read, owner: &str) -> Result<Vec<String>, StoreError> {
+    Ok(keys_of(source, owner)?.into_iter().map(|key| key.name).collect())
+}
+
 fn key_of(owner: &Owner, key: &str) -> String {
     format!("{}/{key}", owner.id())
 }

@@ -10,11 +10,12 @@ use std::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Key, KeyError, KeyInput, Owner, model, repo};
+use super::{Key, KeyError, KeyInput, Owner, letter, model, repo};
 use crate::{
     access::{Action, Kind, Permissions, Principal, Who, secret::secret_hash},
     audit::{self, Event},
     kernel::{Clock, FieldError, IdSource},
+    mail::{self, MailService},
     roles::Roles,
     store::{Store, StoreError, Tx},
 };
@@ -34,6 +35,7 @@ pub struct KeyService {
     pub(super) roles: Arc<Roles>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: IdSource,
+    mail: MailService,
     /// Uses that are not in the store yet, by key.
     used: Mutex<HashMap<String, (Timestamp, Option<IpAddr>)>>,
 }
@@ -47,8 +49,8 @@ impl fmt::Debug for KeyService {
 impl KeyService {
     /// The service.
     #[must_use]
-    pub fn new(store: Store, roles: Arc<Roles>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, roles, clock, ids: IdSource::default(), used: Mutex::default() }
+    pub fn new(store: Store, roles: Arc<Roles>, mail: MailService, clock: Arc<dyn Clock>) -> Self {
+        Self { store, roles, clock, ids: IdSource::default(), mail, used: Mutex::default() }
     }
 
     /// The key with this text, while it is good.
@@ -140,7 +142,7 @@ impl KeyService {
         let now = self.clock.now();
         let (id, text) = model::new_text();
         let key = key_of(input, id, secret_hash(&text), owner, (caller.id.to_string(), now))?;
-        let stored = key.clone();
+        let (stored, email) = (key.clone(), caller.email.clone());
         self.store
             .write::<_, KeyError, _>(move |tx| {
                 if let Owner::ServiceAccount(id) = &stored.owner
@@ -154,11 +156,15 @@ impl KeyService {
                     )));
                 }
                 repo::put_key(tx, &stored)?;
+                if !email.is_empty() {
+                    mail::enqueue(tx, letter::made(&email, &stored), now)?;
+                }
                 let detail =
                     json!({"owner": stored.owner.id(), "permissions": stored.permissions, "name": stored.name});
                 Ok(audit::record(tx, Event::new("key.created", &who, &stored.id, now).with(detail))?)
             })
             .await?;
+        self.mail.wake();
         Ok((key, text))
     }
 

@@ -343,15 +343,40 @@ impl RecordService {
         expected: Option<i64>,
     ) -> Result<Shown, RecordError> {
         let intent = if replace { Intent::Replace } else { Intent::Patch };
-        let change = Arc::new(Change { caller: caller.clone(), id: id.to_owned(), body, intent, expected });
+        self.change(
+            collection,
+            Change { caller: caller.clone(), id: id.to_owned(), body, intent, expected, more: None },
+        )
+        .await
+    }
+
+    /// Changes the fields of a record that are given, with something more that is written in the same transaction.
+    ///
+    /// # Errors
+    /// As [`RecordService::update`], and what `more` answers.
+    pub async fn update_with(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        id: &str,
+        body: Vec<u8>,
+        more: Arc<AlsoWrite>,
+    ) -> Result<Shown, RecordError> {
+        let (caller, id, intent) = (caller.clone(), id.to_owned(), Intent::Patch);
+        self.change(collection, Change { caller, id, body, intent, expected: None, more: Some(more) }).await
+    }
+
+    async fn change(&self, collection: &str, change: Change) -> Result<Shown, RecordError> {
+        let change = Arc::new(change);
+        let (caller, id) = (&change.caller, change.id.as_str());
         for _ in 0..TRIES {
             let (snapshot, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find_written(&catalog, collection)?);
             let now = self.clock.now();
             let old = write::stored(&snapshot, &collection, id)?.ok_or_else(|| not_found(&collection, id))?;
             let prepared = change.changing().prepare(&snapshot, &catalog, &collection, old, now)?;
-            let change = Arc::clone(&change);
-            let written = self.store.write(move |tx| change.apply(tx, &catalog, &collection, prepared, now));
+            let applied = Arc::clone(&change);
+            let written = self.store.write(move |tx| applied.apply(tx, &catalog, &collection, prepared, now));
             match written.await {
                 Err(RecordError::Moved) => {}
                 other => {
@@ -400,6 +425,7 @@ struct Change {
     body: Vec<u8>,
     intent: Intent,
     expected: Option<i64>,
+    more: Option<Arc<AlsoWrite>>,
 }
 
 impl Change {
@@ -424,6 +450,9 @@ impl Change {
             prepared = self.changing().prepare(tx, catalog, collection, current, now)?;
         }
         write::apply(tx, context, collection, &self.id, &prepared)?;
+        if let Some(more) = &self.more {
+            more(tx, &self.id)?;
+        }
         Ok((Arc::clone(collection), prepared.new.unwrap_or_default()))
     }
 }

@@ -89,7 +89,8 @@ impl UsersApi {
 
     /// Set a user's password
     ///
-    /// Who has the permission `users:update` and everything that the user may do may call this. All sessions of the user end.
+    /// Who has the permission `users:update` and everything that the user may do may call this for others. All sessions of the user
+    /// end. With a key it sets only the first password, of who has never signed in.
     #[oai(path = "/users/:id/password", method = "put", operation_id = "setPassword")]
     async fn set_password(
         &self,
@@ -105,8 +106,9 @@ impl UsersApi {
 
     /// Bring a user's password from another system
     ///
-    /// Who has the permission `users:update` and everything that the user may do may call this. All sessions of the user end. The
-    /// hash becomes one of Stead's own when the user signs in.
+    /// Who has the permission `users:update` and everything that the user may do may call this for others. All sessions of the user
+    /// end. The hash becomes one of Stead's own when the user signs in. With a key it sets only the first password, of who has never
+    /// signed in.
     #[oai(path = "/users/:id/password-hash", method = "put", operation_id = "setPasswordHash")]
     async fn set_password_hash(
         &self,
@@ -122,8 +124,8 @@ impl UsersApi {
 
     /// End all sessions of a user
     ///
-    /// Who has the permission `users:update` and everything that the user may do may call this. Tokens of the user are worthless
-    /// with the next request.
+    /// Who has the permission `users:update` and everything that the user may do may call this, but no key. Tokens of the user are
+    /// worthless with the next request.
     #[oai(path = "/users/:id/sessions", method = "delete", operation_id = "endUserSessions")]
     async fn end_sessions(
         &self,
@@ -138,8 +140,8 @@ impl UsersApi {
 
     /// Remove a user's second factor
     ///
-    /// Who has the permission `users:update` and everything that the user may do may call this, for who has lost it. All sessions of
-    /// the user end, and a mail tells the user.
+    /// Who has the permission `users:update` and everything that the user may do may call this for others who have lost it, but no key.
+    /// All sessions of the user end, and a mail tells the user.
     #[oai(path = "/users/:id/second-factor", method = "delete", operation_id = "resetSecondFactor")]
     async fn reset_factor(
         &self,

@@ -125,10 +125,10 @@ impl UserService {
         RecordId::parse(&shown.id).map_err(|invalid| StoreError::corrupt(invalid).into())
     }
 
-    /// Sets a user's password. All sessions of the user end.
+    /// Sets a user's password. All sessions of the user end. A key sets only the first one, of who could not sign in until now.
     ///
     /// # Errors
-    /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do.
+    /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do, and for one's own account.
     pub async fn set_password(&self, caller: &Caller, id: &str, password: NewPassword) -> Result<(), UserError> {
         let account = self.auth.check_over(&caller.principal, id)?;
         let hash = match password {
@@ -142,10 +142,16 @@ impl UserService {
         let (id, email, now, who) = (id.to_owned(), account.email, self.clock.0.now(), caller.who());
         let (_, catalog) = self.catalogs.current()?;
         let number = catalog.by_name(USERS).map_or(0, |users| users.number());
+        let by_key = caller.principal.key().is_some();
         // The user may have gone while the password was hashed; whoever comes under the same id has no password.
         let written = self.store.write(move |tx| {
             if !tx.view(layout::DATA, &layout::record_key(number, &id), |found| found.is_some())? {
                 return Err(RecordError::NotFound { collection: USERS.into(), id });
+            }
+            if by_key && !auth::is_untouched(tx, &id)? {
+                return Err(
+                    AuthError::Forbidden("a key sets only the first password, of who has never signed in").into()
+                );
             }
             auth::put_password(tx, &id, hash, now, None)?;
             mail::enqueue(tx, auth::password_changed_letter(tx, &id, &email)?, now)?;

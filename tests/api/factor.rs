@@ -1,5 +1,7 @@
 //! Second factors: until one is proven a session is good for nothing else, and no code is good twice.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
@@ -111,6 +113,85 @@ async fn guesses_wait_and_the_mail_of_a_new_password_is_no_way_around() {
         mail["text"].as_str().unwrap().split("#sign-in=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let session = app.guest().post(&format!("{AUTH}/email-sign-in/confirm"), json!({"token": token})).await.ok(200);
     assert_eq!(session["secondFactorRequired"], true);
+}
+
+#[tokio::test]
+async fn an_authenticator_is_confirmed_where_it_was_set_up_and_soon() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["user"]).await;
+    let other = sign_in(&app, "ann").await.0;
+    let begin = format!("{AUTH}/authenticator");
+    let confirm = format!("{begin}/confirm");
+    let made = ann.post(&begin, json!({"currentPassword": PASSWORD})).await.ok(200);
+    let secret = made["secret"].as_str().unwrap();
+    other.post(&confirm, json!({"code": code(&app, secret)})).await.problem(409, "conflict");
+    app.clock.advance_seconds(15 * 60);
+    let ann = sign_in(&app, "ann").await.0;
+    ann.post(&confirm, json!({"code": code(&app, secret)})).await.problem(409, "conflict");
+    let (secret, _) = set_up(&app, &ann).await;
+    // Who signed in by it does not stay when it goes.
+    app.clock.advance_seconds(60);
+    let other = sign_in(&app, "ann").await.0;
+    prove(&other, &code(&app, &secret)).await.expect(204);
+    app.clock.advance_seconds(60);
+    ann.post(&format!("{begin}/remove"), json!({"code": code(&app, &secret)})).await.expect(204);
+    ann.get(ME).await.expect(200);
+    other.get(ME).await.problem(401, "unauthenticated");
+}
+
+/// What a device answers that made a passkey with an id of so many bytes, and tells nothing of itself.
+fn new_passkey(options: &Value, id_bytes: u16) -> Value {
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let id = vec![7; usize::from(id_bytes)];
+    // The generator of P-256 is as good a public key as any.
+    let x = hex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296");
+    let y = hex("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5");
+    let rp_id = digest(&SHA256, options["rp"]["id"].as_str().unwrap().as_bytes());
+    let present_verified_attested = [0x45];
+    let cose = [&hex("a5010203262001215820")[..], &x, &hex("225820"), &y].concat();
+    let auth_data =
+        [rp_id.as_ref(), &present_verified_attested, &[0; 4], &[0; 16], &id_bytes.to_be_bytes(), &id, &cose].concat();
+    // {"fmt": "none", "attStmt": {}, "authData": bytes}
+    let length = u16::try_from(auth_data.len()).unwrap().to_be_bytes();
+    let attestation =
+        [&hex("a363666d74646e6f6e656761747453746d74a0686175746844617461")[..], &[0x59], &length, &auth_data].concat();
+    let client =
+        json!({"type": "webauthn.create", "challenge": options["challenge"], "origin": "http://localhost:8090"});
+    let response =
+        json!({"clientDataJSON": text(client.to_string().as_bytes()), "attestationObject": text(&attestation)});
+    json!({"id": text(&id), "rawId": text(&id), "type": "public-key", "response": response})
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_passkey_is_small_and_one_is_begun_at_a_time() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann", &["user"]).await;
+    let begin = async || {
+        let path = format!("{AUTH}/passkeys/register/options");
+        ann.post(&path, json!({"currentPassword": PASSWORD})).await.ok(200)
+    };
+    let add = async |begun: &Value, id_bytes: u16| {
+        let credential = new_passkey(&begun["options"], id_bytes);
+        let body = json!({"ceremony": begun["ceremony"], "credential": credential, "name": "key"});
+        ann.post(&format!("{AUTH}/passkeys/register"), body).await
+    };
+    let older = begin().await;
+    let begun = begin().await;
+    add(&older, 32).await.problem(401, "invalid_token");
+    add(&begun, 32).await.problem(401, "invalid_token");
+    for id_bytes in [1_024, 4_000] {
+        add(&begin().await, id_bytes).await.invalid(&[("/credential", "too_long")]);
+    }
+    let added = add(&begin().await, 1_023).await.ok(200);
+    let other = sign_in(&app, "ann").await.0;
+    let id = added["passkey"]["id"].as_str().unwrap();
+    ann.post(&format!("{AUTH}/passkeys/{id}/remove"), json!({"currentPassword": PASSWORD})).await.expect(204);
+    other.get(ME).await.problem(401, "unauthenticated");
+    ann.get(ME).await.expect(200);
 }
 
 #[tokio::test]

@@ -330,19 +330,36 @@ async fn a_user_is_told_when_sign_ins_fail_and_nobody_else_reads_it() {
     app.admin().await.get("/api/v1/mail/999").await.problem(404, "not_found");
 }
 
-/// However often somebody asks, an address gets ten mails in an hour.
+/// However often somebody asks, an address gets five mails of a kind in an hour; and who needs another kind gets it.
 #[tokio::test]
 async fn nobody_is_flooded_with_mail() {
     let app = TestApp::new().with_config(|config| config.rate_limit.sign_in_per_minute = 0).start().await;
     app.user("ann", &["user"]).await;
-    for _ in 0..12 {
-        ask(&app, "forgot-password", "ann@example.com").await;
+    for _ in 0..7 {
+        ask(&app, "email-sign-in", "ann@example.com").await;
     }
+    ask(&app, "forgot-password", "ann@example.com").await;
     app.user("bob", &["user"]).await;
     ask(&app, "forgot-password", "bob@example.com").await;
     // Requests are carried out in order, so all of ann's are done with.
     mails(&app, "bob@example.com", 1).await;
-    mails(&app, "ann@example.com", 10).await;
+    let kinds = mails(&app, "ann@example.com", 6).await;
+    assert_eq!((&kinds[0]["kind"], &kinds[1]["kind"]), (&json!("password.reset"), &json!("session.signIn")));
+}
+
+/// Whether there is somebody to whom a code could have gone: a wrong one is written down alike.
+#[tokio::test]
+async fn a_wrong_code_leaves_the_same_trace_for_everybody() {
+    let app = TestApp::start().await;
+    app.user("ann", &["user"]).await;
+    for email in ["ann@example.com", "nobody@example.com"] {
+        let asked = app.guest().post(&format!("{AUTH}/email-sign-in"), json!({"email": email})).await.ok(202);
+        let body = json!({"reference": asked["reference"], "code": "00000000"});
+        app.guest().post(&format!("{AUTH}/email-sign-in/confirm"), body).await.problem(401, "invalid_token");
+    }
+    let events = app.operator().get("/api/v1/audit?kind=session.refused").await.ok(200);
+    let details: Vec<_> = events["items"].as_array().unwrap().iter().map(|event| event["detail"].clone()).collect();
+    assert_eq!(details, [json!({"kind": "code"}), json!({"kind": "code"})]);
 }
 
 #[tokio::test]

@@ -118,6 +118,40 @@ async fn a_key_ends_when_told_and_is_taken_from_its_addresses_only() {
 }
 
 #[tokio::test]
+async fn a_key_changes_no_credentials_and_its_owner_is_told_of_it() {
+    let app = blog().await;
+    let admin = app.admin().await;
+    let (key, _) = key_of(&app, &admin, json!({"name": "import", "permissions": ["users:*"]})).await;
+    let told = async || app.operator().get("/api/v1/mail?to=admin@example.com").await.ok(200)["items"][0].clone();
+    app.until("the mail comes", async || told().await["kind"] == "key.created").await;
+    let bob = app.user("bob", &[]).await;
+    let of = |id: &str, what: &str| format!("/api/v1/users/{id}/{what}");
+    let password = json!({"password": "another good password"});
+    key.put(&of(&bob.id, "password"), password.clone()).await.problem(403, "forbidden");
+    key.put(
+        &of(&bob.id, "password-hash"),
+        json!({"hash": "$2b$04$....................................................."}),
+    )
+    .await
+    .problem(403, "forbidden");
+    key.delete(&of(&bob.id, "sessions")).await.problem(403, "forbidden");
+    key.delete(&of(&bob.id, "second-factor")).await.problem(403, "forbidden");
+    bob.get(ME).await.expect(200);
+    // Whoever has never signed in gets a first password from a program that brings users along.
+    let carl = app.record("users", json!({"email": "carl@example.com"})).await;
+    let carl = carl["id"].as_str().unwrap();
+    key.put(&of(carl, "password"), password.clone()).await.expect(204);
+    app.sign_in("carl@example.com", "another good password").await;
+    key.put(&of(carl, "password"), password.clone()).await.problem(403, "forbidden");
+    // A new password tells of the ways in that it leaves.
+    let change = json!({"currentPassword": "correct horse battery", "newPassword": "another good password"});
+    admin.put("/api/v1/auth/password", change).await.expect(204);
+    app.until("the mail comes", async || told().await["kind"] == "password.changed").await;
+    let mail = app.operator().get(&format!("/api/v1/mail/{}", told().await["number"])).await.ok(200);
+    assert!(mail["text"].as_str().unwrap().contains("Keys: import."), "{mail}");
+}
+
+#[tokio::test]
 async fn keys_are_made_in_person_and_seen_by_their_owner() {
     let app = blog().await;
     let (ann, admin) = (ann(&app).await, app.admin().await);

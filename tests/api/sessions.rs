@@ -233,6 +233,18 @@ async fn who_acts_for_another_is_told_and_confined() {
 }
 
 /// Whoever has the old password and is just signing in while it is changed is out.
+/// Who has yet to prove a second factor cannot act for others meanwhile.
+#[tokio::test]
+async fn who_acts_for_another_stops_when_their_own_session_becomes_half() {
+    let app = TestApp::start().await;
+    let (admin, ann) = (app.admin().await, app.user("ann", &["user"]).await);
+    let acting = admin.send("POST", &format!("/api/v1/users/{}/impersonate", ann.id), "").await.ok(200);
+    let acting = app.guest().signed_in(&ann.id, acting["accessToken"].as_str().unwrap());
+    acting.get("/api/v1/auth/me").await.expect(200);
+    app.operator().patch("/api/v1/roles/admin", json!({"requiresSecondFactor": true})).await.expect(200);
+    acting.get("/api/v1/auth/me").await.problem(401, "unauthenticated");
+}
+
 #[tokio::test]
 async fn a_sign_in_under_way_does_not_outlive_its_password() {
     let app = TestApp::new().with_config(|config| config.store.batch_max = 1).start().await;

@@ -143,14 +143,15 @@ async fn addresses_are_one_persons_however_they_are_written() {
 async fn passwords_follow_the_policy() {
     let app = TestApp::new().with_config(|config| config.auth.password_length_min = 12).start().await;
     let admin = app.admin().await;
-    let path = format!("/api/v1/users/{}/password", admin.id);
+    let ann = app.user("ann", &["user"]).await;
+    let path = format!("/api/v1/users/{}/password", ann.id);
     let put = async |password: Value| admin.put(&path, json!({"password": password})).await;
     for (password, code) in [
         ("x".repeat(11), "too_short"),
         ("ab".repeat(513), "too_long"),
         ("a".repeat(12), "too_common"),
         ("password1234".into(), "too_common"),
-        ("admin@example.com".into(), "too_common"),
+        ("ann@example.com".into(), "too_common"),
         (String::new(), "too_short"),
     ] {
         let answer = put(json!(password)).await;
@@ -163,6 +164,10 @@ async fn passwords_follow_the_policy() {
     admin.put(&path, json!({})).await.invalid(&[("", "type")]);
     let missing = admin.put("/api/v1/users/nobody/password", json!({"password": "correct horse battery"})).await;
     missing.problem(404, "not_found");
+    // A token that somebody found is no way to the account behind it.
+    let own = format!("/api/v1/users/{}", admin.id);
+    admin.put(&format!("{own}/password"), json!({"password": "correct horse battery"})).await.problem(403, "forbidden");
+    admin.delete(&format!("{own}/second-factor")).await.problem(403, "forbidden");
     admin.get("/api/v1/collections").await.expect(200);
 }
 

@@ -11,5 +11,5 @@ mod repo;
 mod service;
 
 pub use repo::JOIN_FACTORS;
-pub(super) use repo::{TABLES, are_active, forget, summary};
+pub(super) use repo::{TABLES, are_active, forget, passkey_names, summary};
 pub(super) use service::PROVEN;

@@ -1,6 +1,6 @@
 //! What a user has for signing in besides a password: an authenticator, passkeys, and recovery codes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 
@@ -15,6 +15,8 @@ const PART_LENGTH: usize = 4;
 const PARTS: usize = 5;
 /// How many steps of 30 seconds a clock may be off.
 const SKEW: u16 = 1;
+/// How long setting up an authenticator may take.
+const SET_UP_LIFE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The second factors of a user.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -70,12 +72,29 @@ pub(super) struct Authenticator {
     pub(super) confirmed_at: Option<Timestamp>,
     /// The last step of which a code was taken: each is good once.
     pub(super) last_step: u64,
+    /// Where it is being set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) set_up: Option<SettingUp>,
+}
+
+/// In which session an authenticator is set up, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SettingUp {
+    session: String,
+    since: Timestamp,
 }
 
 impl Authenticator {
-    /// A new one, to be confirmed.
-    pub(super) fn new() -> Self {
-        Self { secret: random(), confirmed_at: None, last_step: 0 }
+    /// A new one, to be confirmed in the session in which it is set up.
+    pub(super) fn new(session: &str, now: Timestamp) -> Self {
+        let set_up = Some(SettingUp { session: session.to_owned(), since: now });
+        Self { secret: random(), confirmed_at: None, last_step: 0, set_up }
+    }
+
+    /// Whether it may be confirmed in this session: its secret was shown there, a short while ago.
+    pub(super) fn waits_in(&self, session: &str, now: Timestamp) -> bool {
+        let good = |set_up: &SettingUp| set_up.session == session && now.duration_since(set_up.since) < SET_UP_LIFE;
+        self.confirmed_at.is_none() && self.set_up.as_ref().is_some_and(good)
     }
 
     fn totp(&self, account: &str, issuer: &str) -> Option<Totp> {
@@ -110,7 +129,7 @@ mod tests {
     /// The vectors of RFC 6238, appendix B, cut to six digits.
     #[test]
     fn known_codes_are_taken() {
-        let known = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
+        let known = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new("", at(0)) };
         for (second, code) in [(59, "287082"), (1_111_111_109, "081804"), (2_000_000_000, "279037")] {
             assert!(known.take_code(code, at(second)).is_some(), "{second}");
             assert!(known.take_code(code, at(second + 29)).is_some(), "a clock may be off by a step");
@@ -123,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_code_is_good_once() {
-        let own = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new() };
+        let own = Authenticator { secret: *b"12345678901234567890", ..Authenticator::new("", at(0)) };
         let waiting = Factors { authenticator: Some(own.clone()), ..Factors::default() };
         assert!(!waiting.are_active() && waiting.take("287082", at(59)).is_none(), "it was not confirmed");
         let own = Authenticator { confirmed_at: Some(at(0)), ..own };

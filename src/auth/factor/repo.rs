@@ -85,6 +85,11 @@ pub(crate) fn are_active(source: &impl Read, user: &str) -> Result<bool, StoreEr
     Ok(factors(source, user)?.are_active())
 }
 
+/// What a user calls the passkeys.
+pub(crate) fn passkey_names(source: &impl Read, user: &str) -> Result<Vec<String>, StoreError> {
+    Ok(factors(source, user)?.passkeys.into_iter().map(|own| own.name).collect())
+}
+
 /// The second factors of a user as the user may read them: no secret, no key.
 pub(crate) fn summary(source: &impl Read, user: &str) -> Result<serde_json::Value, StoreError> {
     let factors = factors(source, user)?;

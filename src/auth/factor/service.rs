@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access::{Principal, Who},
     audit::{self, Event},
-    auth::{AuthError, AuthService, letter, own_session, repo as sessions},
+    auth::{AuthError, AuthService, check_no_key, letter, own_session, repo as sessions},
     mail,
     store::{Epoch, Read, StoreError, Tx},
 };
@@ -36,7 +36,8 @@ impl AuthService {
     ) -> Result<SetUp, AuthError> {
         let session = own_session(caller)?.to_owned();
         self.prove_caller(caller, who, password).await?;
-        let row = Authenticator::new();
+        let now = self.clock.now();
+        let row = Authenticator::new(&session, now);
         let (secret, uri) = row.shown(&caller.email, self.tokens.issuer()).ok_or(AuthError::Crypto("no TOTP link"))?;
         let user = caller.id.to_string();
         self.store
@@ -65,10 +66,10 @@ impl AuthService {
         let told = Event::new("factor.refused", &who, &user, now);
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let factors = check_open(tx, &user, &session)?;
-            let waiting = factors.authenticator.as_ref().filter(|own| own.confirmed_at.is_none());
-            let none = || AuthError::Conflict("there is no authenticator to confirm; set one up first".into());
-            let taken = waiting.ok_or_else(none)?.take_code(&code, now).ok_or(WRONG)?;
-            let authenticator = Some(Authenticator { confirmed_at: Some(now), ..taken });
+            let waiting = factors.authenticator.as_ref().filter(|own| own.waits_in(&session, now));
+            let none = "this session has no authenticator to confirm (any more); set one up first";
+            let taken = waiting.ok_or_else(|| AuthError::Conflict(none.into()))?.take_code(&code, now).ok_or(WRONG)?;
+            let authenticator = Some(Authenticator { confirmed_at: Some(now), set_up: None, ..taken });
             let codes = add_factor(tx, &user, &session, Factors { authenticator, ..factors })?;
             mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now))?;
@@ -125,13 +126,15 @@ impl AuthService {
         who: Who,
         code: String,
     ) -> Result<(), AuthError> {
-        let email = caller.email.clone();
+        let (email, session) = (caller.email.clone(), own_session(caller)?.to_owned());
         self.with_code(caller, &who.clone(), code, move |tx, user, now| {
             let factors = repo::factors(tx, user)?;
             if factors.confirmed().is_none() {
                 return Err(AuthError::Conflict("there is no authenticator to remove".into()));
             }
             repo::put(tx, user, Factors { authenticator: None, ..factors })?;
+            // Who signed in by it would stay.
+            sessions::end_sessions(tx, user, Some(&session))?;
             mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
             Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)
         })
@@ -143,6 +146,7 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::Forbidden`] without `users:update` and everything that the user may do.
     pub async fn reset_factor(&self, caller: &Principal, who: Who, user: &str) -> Result<(), AuthError> {
+        check_no_key(caller)?;
         let account = self.check_over(caller, user)?;
         let now = self.clock.now();
         self.store
@@ -167,11 +171,12 @@ impl AuthService {
         code: String,
         more: impl FnOnce(&mut Tx<'_>, &str, jiff::Timestamp) -> Result<T, AuthError> + Send + 'static,
     ) -> Result<T, AuthError> {
-        own_session(caller)?;
+        let session = own_session(caller)?.to_owned();
         self.begin_factor(caller)?;
         let (user, now) = (caller.id.to_string(), self.clock.now());
         let told = Event::new("factor.refused", who, &user, now);
         let done = self.store.write::<_, AuthError, _>(move |tx| {
+            sessions::check_session(tx, &session)?;
             if !take(tx, &user, &code, now)? {
                 return Err(WRONG);
             }

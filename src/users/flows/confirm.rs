@@ -12,7 +12,7 @@ use super::{
 use crate::{
     access::{Principal, Who, secret::secret_hash},
     audit::{self, Event},
-    auth::{self, Account, AuthError, Means, SignedIn, Visit},
+    auth::{self, Account, AuthError, Directory, Means, SignedIn, Visit},
     collections::system::USERS,
     kernel::FieldError,
     mail,
@@ -100,10 +100,10 @@ impl Flows {
         Ok((hash, ticket.filter(good).ok_or(STALE)?))
     }
 
-    /// The account of a ticket, as long as it may sign in.
+    /// The account of a ticket, as long as it may be used.
     fn account_of(&self, ticket: &Ticket) -> Result<Account, UserError> {
         let account = ticket.user.as_deref().map_or(Ok(None), |id| self.parts.directory.by_id(id))?;
-        Ok(account.filter(|account| !account.disabled).ok_or(STALE)?)
+        Ok(account.filter(|account| is_for(ticket, account)).ok_or(STALE)?)
     }
 
     /// Makes the user whom a mail has reached, and signs in.
@@ -155,8 +155,9 @@ impl Flows {
         (hash, ticket): (String, Ticket),
         more: impl FnOnce(&mut Tx<'_>, &Ticket) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), UserError> {
+        let directory = Arc::clone(&self.parts.directory);
         let taken = self.parts.store.write::<_, AuthError, _>(move |tx| {
-            take(tx, &hash, &ticket)?;
+            take(tx, &*directory, &hash, &ticket)?;
             Ok(more(tx, &ticket)?)
         });
         Ok(taken.await?)
@@ -169,9 +170,6 @@ impl Flows {
     pub async fn email_verified(&self, token: &str, who: Who) -> Result<(), UserError> {
         let (hash, ticket) = self.ticket_of(token, &[Purpose::Verify])?;
         let account = self.account_of(&ticket)?;
-        if account.email != ticket.email {
-            return Err(STALE.into());
-        }
         let now = self.parts.clock.now();
         self.take((hash, ticket), move |tx, ticket| {
             auth::put_verified(tx, account.id.as_str(), &ticket.email)?;
@@ -187,12 +185,13 @@ impl Flows {
     pub async fn email_changed(&self, token: &str, who: Who) -> Result<(), UserError> {
         let (hash, ticket) = self.ticket_of(token, &[Purpose::ChangeEmail])?;
         let account = self.account_of(&ticket)?;
-        self.take((hash, ticket.clone()), |_, _| Ok(())).await?;
-        let id = account.id.as_str();
+        let (id, directory) = (account.id.as_str(), Arc::clone(&self.parts.directory));
         let body = serde_json::json!({"email": ticket.email}).to_string();
-        self.parts.records.update(&by(id, &who), USERS, id, body.into_bytes(), false, None).await?;
-        let verified = move |tx: &mut Tx<'_>| auth::put_verified(tx, account.id.as_str(), &ticket.email);
-        self.parts.store.write(verified).await?;
+        let verified = Arc::new(move |tx: &mut Tx<'_>, id: &str| {
+            take(tx, &*directory, &hash, &ticket)?;
+            Ok(auth::put_verified(tx, id, &ticket.email)?)
+        });
+        self.parts.records.update_with(&by(id, &who), USERS, id, body.into_bytes(), verified).await?;
         self.parts.mail.wake();
         Ok(())
     }
@@ -204,9 +203,6 @@ impl Flows {
     pub async fn password_reset(&self, token: &str, password: String, who: Who) -> Result<(), UserError> {
         let (hash, ticket) = self.ticket_of(token, &[Purpose::Reset])?;
         let account = self.account_of(&ticket)?;
-        if account.email != ticket.email {
-            return Err(STALE.into());
-        }
         let stored = self.parts.passwords.accept(password, "/password", &account.email).await?;
         let (now, email) = (self.parts.clock.now(), ticket.email.clone());
         self.take((hash, ticket), move |tx, ticket| {
@@ -232,38 +228,49 @@ impl Flows {
         }
         let (hash, ticket) = match proof {
             SignInProof::Token(token) => self.ticket_of(&token, &[Purpose::SignIn])?,
-            SignInProof::Code { reference, code } => self.by_code(&reference, &code).await?,
+            SignInProof::Code { reference, code } => self.by_code(&reference, &code, visit.who.clone()).await?,
         };
         let account = self.account_of(&ticket)?;
-        if account.email != ticket.email {
-            return Err(STALE.into());
-        }
-        let id = account.id.clone();
+        let (id, directory) = (account.id.clone(), Arc::clone(&self.parts.directory));
         let taken = move |tx: &mut Tx<'_>| {
-            take(tx, &hash, &ticket)?;
+            take(tx, &*directory, &hash, &ticket)?;
             Ok(auth::put_verified(tx, id.as_str(), &ticket.email)?)
         };
         Ok(self.parts.auth.sign_in_as(&account.id, Means::new(&["otp"]), visit, taken).await?)
     }
 
-    /// The ticket of a code. Each guess is counted before it is looked at.
-    async fn by_code(&self, reference: &str, code: &str) -> Result<(String, Ticket), UserError> {
+    /// The ticket of a code. Each guess is counted before it is looked at. One that is wrong is told to the audit log whether there is a
+    /// ticket or not, for writing takes time.
+    async fn by_code(&self, reference: &str, code: &str, who: Who) -> Result<(String, Ticket), UserError> {
         let reference = secret_hash(reference);
         let subject = format!("{}/{reference}", Purpose::SignIn.name());
         let now = self.parts.clock.now();
         let code = code.to_owned();
         let found = self.parts.store.write::<_, StoreError, _>(move |tx| {
-            let Some(hash) = repo::hash_of(tx, &subject)? else { return Ok(None) };
+            let hash = repo::hash_of(tx, &subject)?.unwrap_or_default();
             let ticket = repo::ticket(tx, &hash)?.filter(|ticket| now < ticket.expires_at);
             repo::count_try(tx, &hash)?;
-            Ok(ticket.filter(|ticket| ticket.has_code(&reference, &code)).map(|ticket| (hash, ticket)))
+            let whose = ticket.as_ref().and_then(|ticket| ticket.user.clone()).unwrap_or_default();
+            let found = ticket.filter(|ticket| ticket.has_code(&reference, &code)).map(|ticket| (hash, ticket));
+            if found.is_none() {
+                let event = Event::new("session.refused", &who, &whose, now);
+                audit::record(tx, event.with(serde_json::json!({"kind": "code"})))?;
+            }
+            Ok(found)
         });
         Ok(found.await?.ok_or(STALE)?)
     }
 }
 
-/// Takes a ticket that is there and was made for the password of now.
-fn take(tx: &mut Tx<'_>, hash: &str, ticket: &Ticket) -> Result<(), AuthError> {
-    let stamp = ticket.user.as_deref().map_or(Ok(String::new()), |user| auth::password_stamp(tx, user))?;
-    if repo::take(tx, hash)? && stamp == ticket.stamp { Ok(()) } else { Err(STALE) }
+/// Whether a ticket is for an account as it is now: open, and with the address that the mail has reached, if that is not to be its new one.
+fn is_for(ticket: &Ticket, account: &Account) -> bool {
+    !account.disabled && (ticket.purpose == Purpose::ChangeEmail || account.email == ticket.email)
+}
+
+/// Takes a user's ticket that is there, was made for the password of now, and is for the account as it is now.
+fn take(tx: &mut Tx<'_>, directory: &dyn Directory, hash: &str, ticket: &Ticket) -> Result<(), AuthError> {
+    let user = ticket.user.as_deref().unwrap_or_default();
+    let good = directory.within(tx, user)?.is_some_and(|account| is_for(ticket, &account))
+        && auth::password_stamp(tx, user)? == ticket.stamp;
+    if repo::take(tx, hash)? && good { Ok(()) } else { Err(STALE) }
 }

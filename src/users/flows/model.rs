@@ -64,6 +64,9 @@ pub(super) struct Request {
     pub(super) user: Option<String>,
     /// The hash of the secret that the client got, to be given with the code.
     pub(super) reference: Option<String>,
+    /// What tells the user's password of the moment from later ones, when signed in.
+    #[serde(default)]
+    pub(super) stamp: Option<String>,
     /// Roles of whom is invited.
     pub(super) roles: Vec<String>,
     /// Who asked.

@@ -21,13 +21,13 @@ use crate::{
         secret::{secret_hash, secret_text},
     },
     audit::{self, Event},
-    auth::{AuthError, AuthService, Directory, Passwords, own_session},
+    auth::{self, AuthError, AuthService, Directory, Passwords, own_session},
     collections::is_email,
     config,
     kernel::{Clock, FieldError},
     mail::MailService,
     records::RecordService,
-    store::{Snapshot, Store, StoreError},
+    store::{Snapshot, Store, StoreError, Tx},
     telemetry,
     users::UserError,
 };
@@ -89,13 +89,38 @@ impl Flows {
 
     /// Writes a request down.
     async fn ask(&self, request: Request) -> Result<(), UserError> {
-        if self.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
+        self.write_down(move |tx| Ok(repo::put_request(tx, &request)?)).await
+    }
+
+    /// Writes down what the caller asks for. It does not outlive the caller's session, nor the password of now.
+    async fn ask_as(&self, caller: &Principal, request: Request) -> Result<(), UserError> {
+        let (session, user) = (own_session(caller)?.to_owned(), caller.id.to_string());
+        self.write_down(move |tx| {
+            auth::check_session(tx, &session)?;
+            let stamp = Some(auth::password_stamp(tx, &user)?);
+            Ok(repo::put_request(tx, &Request { user: Some(user), stamp, ..request })?)
+        })
+        .await
+    }
+
+    async fn write_down(
+        &self,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<(), AuthError> + Send + 'static,
+    ) -> Result<(), UserError> {
+        // Counted before, so that many at once do not pass together.
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            self.done_with_one();
             return Err(StoreError::Busy.into());
         }
-        self.parts.store.write::<_, StoreError, _>(move |tx| repo::put_request(tx, &request)).await?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.parts.store.write(write).await.inspect_err(|_| self.done_with_one())?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// One request less waits. Those of an earlier run of the server were never counted.
+    pub(super) fn done_with_one(&self) {
+        let less = |waiting: usize| Some(waiting.saturating_sub(1));
+        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Somebody wants to become a user.
@@ -191,9 +216,7 @@ impl Flows {
     /// # Errors
     /// [`AuthError::Forbidden`] but in person.
     pub async fn verify_email(&self, caller: &Principal, who: Who) -> Result<(), UserError> {
-        own_session(caller)?;
-        let user = Some(caller.id.to_string());
-        self.ask(Request { user, ..plain(Purpose::Verify, caller.email.clone(), who) }).await
+        self.ask_as(caller, plain(Purpose::Verify, caller.email.clone(), who)).await
     }
 
     /// The caller wants another address.
@@ -210,8 +233,7 @@ impl Flows {
         own_session(caller)?;
         let email = address(new, "newEmail")?;
         self.parts.auth.prove_caller(caller, &who, password).await?;
-        let user = Some(caller.id.to_string());
-        self.ask(Request { user, ..plain(Purpose::ChangeEmail, email, who) }).await
+        self.ask_as(caller, plain(Purpose::ChangeEmail, email, who)).await
     }
 
     /// Somebody forgot a password.
@@ -256,7 +278,7 @@ impl Flows {
 }
 
 fn plain(purpose: Purpose, email: String, who: Who) -> Request {
-    Request { purpose, email, user: None, reference: None, roles: Vec::new(), who }
+    Request { purpose, email, user: None, reference: None, stamp: None, roles: Vec::new(), who }
 }
 
 /// An address in lower case.

@@ -1,9 +1,6 @@
 //! Carries out what was asked for: looks who it is for, makes the ticket, writes the mail.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
@@ -23,8 +20,8 @@ use crate::{
 
 /// The most requests that are looked at in one turn.
 const TURN_MAX: usize = 100;
-/// The most mails that an address gets in an hour.
-const MAILS_MAX: u32 = 10;
+/// The most mails of one kind that an address gets in an hour.
+const MAILS_MAX: u32 = 5;
 /// After how long requests are looked for unasked.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long to wait when the store could not be read.
@@ -65,22 +62,22 @@ impl Flows {
             let now = self.parts.clock.now();
             self.parts.store.write(move |tx| settle(tx, number, &request, outcome, now)).await?;
             self.parts.mail.wake();
-            // Requests of an earlier run of the server were never counted.
-            let less = |waiting: usize| Some(waiting.saturating_sub(1));
-            let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            self.done_with_one();
         }
         Ok(some)
     }
 
     fn outcome(&self, request: &Request) -> Result<Outcome, StoreError> {
         let email = request.email.as_str();
-        // What guests ask for does not use up the mails of who is signed in, or of who is invited.
+        // What guests ask for does not use up the mails of who is signed in, or of who is invited; nor do mails of one kind those of
+        // another: a flood of one must not keep users from signing in by the other.
         let by = if request.who.actor.is_empty() { "guest" } else { "user" };
-        let counted = format!("{by}/{email}");
+        let counted = format!("{by}/{}/{email}", request.purpose.name());
         let count = self.mails.get(&counted).unwrap_or(0);
         if count >= MAILS_MAX {
             tracing::info!(
                 user = telemetry::user_tag(email),
+                purpose = request.purpose.name(),
                 "an address got its mails for this hour; one more was not written"
             );
             return Ok(Outcome::Nothing);
@@ -115,7 +112,11 @@ impl Flows {
         let life = SignedDuration::from_mins(request.purpose.minutes());
         let now = self.parts.clock.now();
         let snapshot = self.parts.store.snapshot();
-        let stamp = account.as_ref().map_or(Ok(String::new()), |user| password_stamp(&snapshot, user.id.as_str()))?;
+        let of_now = |user: &Account| password_stamp(&snapshot, user.id.as_str());
+        let stamp = match &request.stamp {
+            Some(stamp) => stamp.clone(),
+            None => account.as_ref().map_or(Ok(String::new()), of_now)?,
+        };
         let ticket = Ticket {
             stamp,
             purpose: request.purpose,

@@ -245,7 +245,7 @@ impl Sso {
         match &entered {
             Err(UserError::Auth(AuthError::Invalid(_)) | UserError::Record(RecordError::Invalid(_))) => {
                 let at = ticket.at;
-                self.tickets.put_back(&proof.ticket, ticket, at);
+                self.tickets.put(&proof.ticket, ticket, at);
             }
             Err(UserError::Auth(AuthError::Store(_)) | UserError::Record(RecordError::Store(_))) | Ok(_) => {}
             Err(_) => self.parts.auth.refuse_identity(visit.who, &identity).await?,

@@ -93,6 +93,7 @@ impl PasskeyApi {
     /// Remove one of my passkeys
     ///
     /// Everyone who is signed in in person may call this, with the password; who has none, within ten minutes of signing in.
+    /// Your other sessions end.
     #[oai(path = "/passkeys/:id/remove", method = "post", operation_id = "removePasskey")]
     async fn remove(
         &self,

@@ -6,6 +6,7 @@ use webauthn_rs::prelude::{
 };
 
 use crate::{
+    access::secret::secret_text,
     auth::{AuthError, Begun},
     config::Config,
 };
@@ -15,21 +16,22 @@ const LIFE: SignedDuration = SignedDuration::from_mins(5);
 
 const STALE: AuthError = AuthError::InvalidToken("the challenge is not good (any more); begin again");
 
-/// What was begun.
+/// What was begun in a session.
 #[derive(Clone)]
 pub(super) enum Ceremony {
-    /// A passkey is added in this session.
-    Register { session: String, state: PasskeyRegistration },
-    /// The second factor of this session is proven.
-    Prove { session: String, state: PasskeyAuthentication },
-    /// Somebody signs in.
-    SignIn(DiscoverableAuthentication),
+    /// A passkey is added.
+    Register(Box<PasskeyRegistration>),
+    /// The second factor is proven.
+    Prove(Box<PasskeyAuthentication>),
 }
 
 /// Who asks passkeys, and what was asked.
 pub struct Passkeys {
     party: Option<Webauthn>,
-    begun: Begun<Ceremony>,
+    /// Of guests, by id.
+    sign_ins: Begun<DiscoverableAuthentication>,
+    /// Of users, by session: one of each at most. With its id, for another one may have taken its place.
+    own: Begun<(String, Ceremony)>,
 }
 
 impl std::fmt::Debug for Passkeys {
@@ -42,7 +44,7 @@ impl Passkeys {
     /// Passkeys of a server that has a name, or of one that has none.
     #[must_use]
     pub fn new(party: Option<Webauthn>) -> Self {
-        Self { party, begun: Begun::new(LIFE) }
+        Self { party, sign_ins: Begun::new(LIFE), own: Begun::new(LIFE) }
     }
 
     /// Who asks.
@@ -51,14 +53,27 @@ impl Passkeys {
         self.party.as_ref().ok_or_else(|| AuthError::Conflict(none.into()))
     }
 
-    /// Keeps a ceremony. Answers its id.
-    pub(super) fn begin(&self, ceremony: Ceremony, now: Timestamp) -> String {
-        self.begun.keep(ceremony, now)
+    /// Keeps what a guest is asked. Answers its id.
+    pub(super) fn begin_sign_in(&self, state: DiscoverableAuthentication, now: Timestamp) -> String {
+        self.sign_ins.keep(state, now)
     }
 
-    /// Takes a ceremony, which is there once and for a while.
-    pub(super) fn take(&self, id: &str, now: Timestamp) -> Result<Ceremony, AuthError> {
-        self.begun.take(id, now).ok_or(STALE)
+    /// Takes what a guest was asked, which is there once and for a while.
+    pub(super) fn take_sign_in(&self, id: &str, now: Timestamp) -> Result<DiscoverableAuthentication, AuthError> {
+        self.sign_ins.take(id, now).ok_or(STALE)
+    }
+
+    /// Keeps the ceremony of a session, in the place of an older one. Answers its id.
+    pub(super) fn begin(&self, session: &str, ceremony: Ceremony, now: Timestamp) -> String {
+        let id = secret_text();
+        self.own.put(session, (id.clone(), ceremony), now);
+        id
+    }
+
+    /// Takes the ceremony of a session, which is there once and for a while.
+    pub(super) fn take(&self, session: &str, id: &str, now: Timestamp) -> Result<Ceremony, AuthError> {
+        let begun = self.own.take(session, now).filter(|(own, _)| own == id);
+        begun.map(|(_, ceremony)| ceremony).ok_or(STALE)
     }
 }
 

@@ -14,17 +14,20 @@ pub(in crate::auth::factor) struct OwnPasskey {
     /// The id that the device gave it, base64url.
     pub(in crate::auth::factor) id: String,
     /// What the user calls it.
-    pub(super) name: String,
+    pub(in crate::auth::factor) name: String,
     pub(super) created_at: Timestamp,
     /// When it was last used.
     pub(super) used_at: Option<Timestamp>,
+    /// How often the device says that it was used; 0 of one that does not count.
+    #[serde(default)]
+    counter: u32,
     /// Its public key, and what is known of the device.
     pub(super) key: Passkey,
 }
 
 impl OwnPasskey {
     pub(super) fn new(key: Passkey, name: String, now: Timestamp) -> Self {
-        Self { id: id_text(key.cred_id()), name, created_at: now, used_at: None, key }
+        Self { id: id_text(key.cred_id()), name, created_at: now, used_at: None, counter: 0, key }
     }
 
     /// What its user may read of it.
@@ -32,10 +35,15 @@ impl OwnPasskey {
         serde_json::json!({"name": self.name, "createdAt": self.created_at, "lastUsedAt": self.used_at})
     }
 
-    /// The same after it was used: a counter of the device moves on, by which a copy of the key would show.
-    pub(super) fn used(mut self, result: &AuthenticationResult, now: Timestamp) -> Self {
+    /// The same after it was used. None when the counter of the device has not moved on: then there is a copy of the key.
+    pub(super) fn used(mut self, result: &AuthenticationResult, now: Timestamp) -> Option<Self> {
+        let counter = result.counter();
+        let counts = counter > 0 || self.counter > 0;
+        if counts && counter <= self.counter {
+            return None;
+        }
         self.key.update_credential(result);
-        Self { used_at: Some(now), ..self }
+        Some(Self { used_at: Some(now), counter, ..self })
     }
 }
 

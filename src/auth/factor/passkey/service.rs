@@ -20,7 +20,7 @@ use crate::{
             PROVEN, repo,
             service::{add_factor, check_open, prove_session},
         },
-        letter, own_session,
+        letter, own_session, repo as sessions,
     },
     kernel::FieldError,
     mail,
@@ -29,6 +29,10 @@ use crate::{
 
 /// The most passkeys of a user.
 const PASSKEYS_MAX: usize = 20;
+/// The greatest length of a passkey as it is stored, in bytes.
+const PASSKEY_BYTES_MAX: usize = 4_096;
+/// The greatest length of a passkey's id as text: 1,023 bytes ([WebAuthn](https://www.w3.org/TR/webauthn-3/#credential-id)).
+const ID_LENGTH_MAX: usize = 1_364;
 /// How somebody signed in who has shown a passkey ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)): a key was shown, and its user was
 /// verified by the device.
 const METHODS: [&str; 2] = ["pop", PROVEN];
@@ -63,10 +67,8 @@ impl AuthService {
         if let Some(Value::Object(selection)) = options.get_mut("authenticatorSelection") {
             selection.insert("residentKey".into(), "preferred".into());
         }
-        Ok(Challenge {
-            ceremony: self.passkeys.begin(Ceremony::Register { session, state }, self.clock.now()),
-            options,
-        })
+        let ceremony = Ceremony::Register(Box::new(state));
+        Ok(Challenge { ceremony: self.passkeys.begin(&session, ceremony, self.clock.now()), options })
     }
 
     /// Adds a passkey. The first second factor of a user ends the other sessions, and brings recovery codes.
@@ -79,13 +81,11 @@ impl AuthService {
     ) -> Result<(OwnPasskey, Vec<String>), AuthError> {
         let session = own_session(caller)?.to_owned();
         let now = self.clock.now();
-        let state = match self.passkeys.take(ceremony, now)? {
-            Ceremony::Register { session: begun, state } if begun == session => state,
-            _ => return Err(REFUSED),
-        };
+        let Ceremony::Register(state) = self.passkeys.take(&session, ceremony, now)? else { return Err(REFUSED) };
         let credential: RegisterPublicKeyCredential = parse(credential)?;
         let made = self.passkeys.party()?.finish_passkey_registration(&credential, &state);
         let passkey = OwnPasskey::new(accepted(made).ok_or(REFUSED)?, name, now);
+        check_size(&passkey)?;
         let (user, email, added) = (caller.id.to_string(), caller.email.clone(), passkey.clone());
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let mut factors = check_open(tx, &user, &session)?;
@@ -120,16 +120,19 @@ impl AuthService {
         id: String,
         password: Option<String>,
     ) -> Result<(), AuthError> {
-        own_session(caller)?;
+        let session = own_session(caller)?.to_owned();
         self.prove_caller(caller, &who, password).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
         self.store
             .write::<_, AuthError, _>(move |tx| {
+                sessions::check_session(tx, &session)?;
                 let mut factors = repo::factors(tx, &user)?;
                 let at = factors.passkeys.iter().position(|own| own.id == id);
                 factors.passkeys.remove(at.ok_or_else(|| AuthError::NotFound(format!("passkey \"{id}\"")))?);
                 repo::put(tx, &user, factors)?;
                 repo::delete_owner(tx, &id)?;
+                // Who signed in by it would stay.
+                sessions::end_sessions(tx, &user, Some(&session))?;
                 mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
                 let event = Event::new("factor.removed", &who, &user, now).with(json!({"kind": "passkey"}));
                 Ok(audit::record(tx, event)?)
@@ -143,7 +146,7 @@ impl AuthService {
     pub(super) fn begin_passkey_sign_in(&self) -> Result<Challenge, AuthError> {
         let begun = self.passkeys.party()?.start_discoverable_authentication();
         let (asked, state) = begun.map_err(|error| unable(&error))?;
-        let ceremony = self.passkeys.begin(Ceremony::SignIn(state), self.clock.now());
+        let ceremony = self.passkeys.begin_sign_in(state, self.clock.now());
         Ok(Challenge { ceremony, options: to_json(&asked.public_key)? })
     }
 
@@ -155,7 +158,7 @@ impl AuthService {
         visit: Visit,
     ) -> Result<SignedIn, AuthError> {
         let now = self.clock.now();
-        let Ceremony::SignIn(state) = self.passkeys.take(ceremony, now)? else { return Err(REFUSED) };
+        let state = self.passkeys.take_sign_in(ceremony, now)?;
         let credential: PublicKeyCredential = parse(credential)?;
         let id = id_text(credential.get_credential_id());
         let user = repo::owner(&self.store.snapshot(), &id)?.unwrap_or_default();
@@ -200,7 +203,7 @@ impl AuthService {
         let keys: Vec<_> = own.into_iter().map(|own| own.key).collect();
         let begun = self.passkeys.party()?.start_passkey_authentication(&keys);
         let (asked, state) = begun.map_err(|error| unable(&error))?;
-        let ceremony = self.passkeys.begin(Ceremony::Prove { session, state }, self.clock.now());
+        let ceremony = self.passkeys.begin(&session, Ceremony::Prove(Box::new(state)), self.clock.now());
         Ok(Challenge { ceremony, options: to_json(&asked.public_key)? })
     }
 
@@ -214,10 +217,7 @@ impl AuthService {
     ) -> Result<(), AuthError> {
         let session = own_session(caller)?.to_owned();
         let now = self.clock.now();
-        let state = match self.passkeys.take(ceremony, now)? {
-            Ceremony::Prove { session: begun, state } if begun == session => state,
-            _ => return Err(REFUSED),
-        };
+        let Ceremony::Prove(state) = self.passkeys.take(&session, ceremony, now)? else { return Err(REFUSED) };
         let credential: PublicKeyCredential = parse(credential)?;
         let user = caller.id.to_string();
         let shown = self.passkeys.party()?.finish_passkey_authentication(&credential, &state);
@@ -247,8 +247,18 @@ fn use_passkey(
 ) -> Result<(), AuthError> {
     let mut factors = repo::factors(tx, user)?;
     let own = factors.passkeys.iter_mut().find(|own| own.id == id).ok_or(REFUSED)?;
-    *own = own.clone().used(result, now);
+    *own = own.clone().used(result, now).ok_or(REFUSED)?;
     Ok(repo::put(tx, user, factors)?)
+}
+
+/// Refuses what would fill the store: devices that tell who made them send chains of certificates along, which were not asked for.
+fn check_size(passkey: &OwnPasskey) -> Result<(), AuthError> {
+    let length = serde_json::to_string(passkey).map_or(usize::MAX, |text| text.len());
+    if length <= PASSKEY_BYTES_MAX && passkey.id.len() <= ID_LENGTH_MAX {
+        return Ok(());
+    }
+    let detail = format!("must take at most {PASSKEY_BYTES_MAX} bytes, and its id 1,023; ask for no attestation");
+    Err(AuthError::Invalid(vec![FieldError::at("credential", "too_long", detail)]))
 }
 
 /// What came of a device's answer. Why it is not taken goes to the log only.
