@@ -1,7 +1,7 @@
 //! Permissions: `resource:action`, either part may be `*`.
 //!
 //! A resource is a collection's name or one of [`GUARDED`]. `*:*` is everything; `*` with one action is that action on the
-//! records of every collection, and on nothing that is guarded.
+//! records of every collection, and on nothing that is guarded. `queues` covers each queue, `queues.emails` the one of this name.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::kernel::RecordId;
 
 /// Resources that `*` does not cover unless it stands for everything: with them, rights could be had that were not given. No
 /// collection but `users` can have such a name.
-pub const GUARDED: [&str; 7] = ["collections", "users", "roles", "keys", "audit", "mail", "auth"];
+pub const GUARDED: [&str; 8] = ["collections", "users", "roles", "keys", "audit", "mail", "auth", "queues"];
 
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,14 @@ pub enum Action {
     Assign,
     /// Act as somebody else (users).
     Impersonate,
+    /// Take jobs and end them (queues).
+    Work,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] =
-        [Self::List, Self::Read, Self::Create, Self::Update, Self::Delete, Self::Assign, Self::Impersonate];
+    pub const ALL: [Self; 8] =
+        [Self::List, Self::Read, Self::Create, Self::Update, Self::Delete, Self::Assign, Self::Impersonate, Self::Work];
 
     /// The name in a permission.
     #[must_use]
@@ -46,20 +48,21 @@ impl Action {
             Self::Delete => "delete",
             Self::Assign => "assign",
             Self::Impersonate => "impersonate",
+            Self::Work => "work",
         }
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
-const EVERY_ACTION: u8 = (1 << Action::ALL.len()) - 1;
+const EVERY_ACTION: u16 = (1 << Action::ALL.len()) - 1;
 
 /// Why a text is no permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be resource:action, such as posts:update, posts:* or *:read; actions are list, read, create, update, delete, assign, impersonate and *"
+    "must be resource:action, such as posts:update, posts:* or *:read; actions are list, read, create, update, delete, assign, impersonate, work and *"
 )]
 pub struct InvalidPermission;
 
@@ -68,8 +71,8 @@ pub struct InvalidPermission;
 pub struct Permissions {
     everything: bool,
     /// Actions on the records of every collection.
-    wild: u8,
-    by_resource: HashMap<Box<str>, u8>,
+    wild: u16,
+    by_resource: HashMap<Box<str>, u16>,
 }
 
 impl Permissions {
@@ -143,9 +146,12 @@ impl Permissions {
     }
 
     /// The actions on a resource, when not everything is permitted.
-    fn bits(&self, resource: &str) -> u8 {
-        let wild = if GUARDED.contains(&resource) { 0 } else { self.wild };
-        self.by_resource.get(resource).copied().unwrap_or(0) | wild
+    fn bits(&self, resource: &str) -> u16 {
+        let of = |name| self.by_resource.get(name).copied().unwrap_or(0);
+        // No collection has a dot in its name.
+        let whole = resource.split_once('.').map(|(whole, _)| whole);
+        let wild = if GUARDED.contains(&whole.unwrap_or(resource)) { 0 } else { self.wild };
+        of(resource) | whole.map_or(0, of) | wild
     }
 
     /// The set as texts, in order.
@@ -155,7 +161,7 @@ impl Permissions {
             return vec!["*:*".into()];
         }
         let mut texts = Vec::new();
-        let mut resources: Vec<(&str, u8)> = self.by_resource.iter().map(|(name, bits)| (&**name, *bits)).collect();
+        let mut resources: Vec<(&str, u16)> = self.by_resource.iter().map(|(name, bits)| (&**name, *bits)).collect();
         resources.push(("*", self.wild));
         resources.sort_unstable();
         for (resource, bits) in resources {
@@ -201,14 +207,15 @@ mod tests {
     fn permitted(texts: &[String], resource: &str, action: Action) -> bool {
         texts.iter().any(|text| {
             let (r, a) = text.split_once(':').unwrap();
-            let wide = r == "*" && (a == "*" || !GUARDED.contains(&resource));
-            (r == resource || wide) && (a == "*" || a == action.name())
+            let whole = resource.split('.').next().unwrap();
+            let wide = r == "*" && (a == "*" || !GUARDED.contains(&whole));
+            (r == resource || r == whole || wide) && (a == "*" || a == action.name())
         })
     }
 
     fn texts() -> impl Strategy<Value = Vec<String>> {
-        let resource = prop::sample::select(vec!["*", "posts", "tags", "users", "roles"]);
-        let action = prop::sample::select(vec!["*", "list", "read", "update", "assign"]);
+        let resource = prop::sample::select(vec!["*", "posts", "tags", "users", "roles", "queues", "queues.mail"]);
+        let action = prop::sample::select(vec!["*", "list", "read", "update", "assign", "work"]);
         prop::collection::vec((resource, action).prop_map(|(r, a)| format!("{r}:{a}")), 0..5)
     }
 
@@ -220,7 +227,7 @@ mod tests {
             let both = set.meet(&second);
             let mut covered = true;
             // `pages` stands for every collection that no text names.
-            for resource in ["posts", "tags", "users", "roles", "audit", "pages"] {
+            for resource in ["posts", "tags", "users", "roles", "audit", "queues", "queues.mail", "queues.sync", "pages"] {
                 for action in Action::ALL {
                     prop_assert_eq!(set.allow(resource, action), permitted(&texts, resource, action));
                     let in_both = set.allow(resource, action) && second.allow(resource, action);

@@ -13,6 +13,7 @@ use crate::{
     kernel::Clock,
     keys::KeyService,
     mail::{MailService, Sender},
+    queue::Jobs,
     users::flows::Flows,
 };
 
@@ -23,11 +24,12 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts all of it.
 pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let Services { store, clock, keys, mail, auth, flows, audit, .. } = services;
+    let Services { store, clock, keys, mail, jobs, auth, flows, audit, .. } = services;
     let sweeping = Sweeping {
         auth: Arc::clone(auth),
         audit: audit.clone(),
         mail: mail.clone(),
+        jobs: jobs.clone(),
         flows: Arc::clone(flows),
         clock: Arc::clone(clock),
     };
@@ -37,6 +39,7 @@ pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<
         tokio::spawn(sweeping.run(config.clone())),
         tokio::spawn(flush(Arc::clone(keys))),
         tokio::spawn(Arc::clone(flows).run()),
+        tokio::spawn(jobs.clone().keep()),
     ];
     tasks.extend(sender.map(|sender| tokio::spawn(sender.run())));
     Ok(tasks)
@@ -47,6 +50,7 @@ struct Sweeping {
     auth: Arc<AuthService>,
     audit: AuditService,
     mail: MailService,
+    jobs: Jobs,
     flows: Arc<Flows>,
     clock: Arc<dyn Clock>,
 }
@@ -68,6 +72,9 @@ impl Sweeping {
             }
             if let Err(error) = self.mail.prune(now, config.mail.retention_days).await {
                 tracing::warn!(%error, "old mails were not removed from the outbox");
+            }
+            if let Err(error) = self.jobs.prune().await {
+                tracing::warn!(%error, "jobs that have ended were not removed");
             }
         }
     }

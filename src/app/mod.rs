@@ -17,7 +17,7 @@ use crate::{
     kernel::Clock,
     keys::{self, KeyService},
     mail::{self, MailService},
-    records, roles,
+    queue, records, roles,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
 };
@@ -69,6 +69,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &roles::TABLES,
         &keys::TABLES,
         &mail::TABLES,
+        &queue::TABLES,
         &flows::TABLES,
     ];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();

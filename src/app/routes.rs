@@ -1,6 +1,6 @@
 //! All routes, made twice on the same services: for the network, and for the operator's socket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use poem::{Endpoint, EndpointExt as _, Route, endpoint::BoxEndpoint};
@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     docs, health,
     http::{Captcha, Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
+    jobs::{JobService, api::JobsApi, queues::api::QueuesApi, work::api::WorkApi},
     keys::api::KeysApi,
     mail::api::MailApi,
     openapi::{self, LiveDocument},
@@ -73,6 +74,9 @@ impl Parts<'_> {
                 auth: Arc::clone(&self.services.auth),
                 cookies: self.cookies(),
             },
+            JobsApi { jobs: self.jobs() },
+            QueuesApi { jobs: self.jobs() },
+            WorkApi { jobs: self.jobs() },
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },
             CollectionsApi { collections: self.services.collections.clone() },
@@ -106,6 +110,10 @@ impl Parts<'_> {
         let open = docs::mount(health::mount(Route::new(), &self.services.health));
         let open = auth::api::mount(open, &self.services.auth);
         Ok((pages::mount(openapi::mount(open, &document)).nest(BASE, gated), document))
+    }
+
+    fn jobs(&self) -> JobService {
+        JobService::new(self.services.jobs.clone(), Duration::from_millis(self.config.http.timeout_ms))
     }
 
     fn options(&self, config: &Config, document: Arc<LiveDocument>) -> PipelineOptions {

@@ -15,6 +15,7 @@ use crate::{
     keys::KeyService,
     mail::MailService,
     outgoing::Outgoing,
+    queue::{self, Jobs},
     records::{Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles},
     store::Store,
@@ -36,6 +37,7 @@ pub(super) struct Services {
     pub(super) roles: Arc<RoleService>,
     pub(super) keys: Arc<KeyService>,
     pub(super) mail: MailService,
+    pub(super) jobs: Jobs,
     pub(super) auth: Arc<AuthService>,
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
@@ -50,16 +52,13 @@ impl Services {
     pub(super) async fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let collections = collections(&store, &catalogs, &clock).await?;
-        let records = Arc::new(RecordService::new(
-            collections.clone(),
-            Arc::clone(&catalogs),
-            Arc::clone(&clock),
-            limits(config),
-        ));
-        let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
-        let passwords = Passwords::new(config.auth.password_length_min, hashes_max);
+        let (own_catalogs, own_clock) = (Arc::clone(&catalogs), Arc::clone(&clock));
+        let records = RecordService::new(collections.clone(), own_catalogs, own_clock, limits(config));
+        let records = Arc::new(records);
+        let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
         let mail = MailService::new(store.clone());
+        let jobs = jobs(&store, &clock).await?;
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let parts = AuthParts {
@@ -73,18 +72,18 @@ impl Services {
             clock: Arc::clone(&clock),
         };
         let passkeys = Passkeys::new(auth::party(config).context("passkeys cannot be used")?);
-        let auth = Arc::new(AuthService::new(parts, tokens(config, &store, &*clock).await?, passkeys));
+        let tokens = tokens(config, &store, &*clock).await?;
+        let auth = Arc::new(AuthService::new(parts, tokens, passkeys));
         let holders = vec![Arc::clone(&directory) as Arc<dyn roles::Holders>, Arc::clone(&keys) as _];
         let roles = Arc::new(RoleService::new(store.clone(), roles, holders, Arc::clone(&clock)));
-        let users = UserService::new(
+        let users = Arc::new(UserService::new(
             Arc::clone(&catalogs),
             Arc::clone(&records),
             Arc::clone(&auth),
             passwords.clone(),
             mail.clone(),
             Arc::clone(&clock),
-        );
-        let users = Arc::new(users);
+        ));
         let flows = Arc::new(Flows::new(FlowParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as _,
@@ -108,6 +107,7 @@ impl Services {
             roles,
             keys,
             mail,
+            jobs,
             auth,
             users,
             flows,
@@ -132,6 +132,20 @@ impl Services {
             clock: Arc::clone(&self.clock),
         }
     }
+}
+
+fn passwords(config: &Config) -> Passwords {
+    let hashes_max = if config.auth.hashes_max == 0 { cores() } else { config.auth.hashes_max };
+    Passwords::new(config.auth.password_length_min, hashes_max)
+}
+
+/// The queue, with what an earlier run of the server had in hand back in its place.
+async fn jobs(store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
+    let jobs = Jobs::new(store.clone(), Arc::clone(clock), []);
+    let first = queue::first_queues().map(|(name, policy)| (name.to_owned(), policy));
+    jobs.ensure_queues(first.to_vec()).await.context("the first queues cannot be made")?;
+    jobs.recover().await.context("jobs cannot be taken back")?;
+    Ok(jobs)
 }
 
 /// Collections, with those that Stead itself needs.

@@ -343,7 +343,7 @@ impl Rules {
             Action::Create => &self.create,
             Action::Update => &self.update,
             Action::Delete => &self.delete,
-            Action::Assign | Action::Impersonate => &None,
+            Action::Assign | Action::Impersonate | Action::Work => &None,
         };
         rule.as_deref()
     }

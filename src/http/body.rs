@@ -152,21 +152,22 @@ impl<'a, T: DeserializeOwned + Send, S: Type> ApiExtractor<'a> for JsonBody<T, S
     }
 }
 
-/// A JSON body of type `T` within the bounds that the document states for it.
+/// A JSON body of type `T` within the bounds that the document states for it, described there as `S`.
 #[derive(Debug)]
-pub struct BoundedBody<T>(pub T);
+pub struct BoundedBody<T, S = T>(pub T, PhantomData<fn() -> S>);
 
-impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for BoundedBody<T> {
-    const TYPES: &'static [ApiExtractorType] = JsonBody::<T>::TYPES;
+impl<'a, T: DeserializeOwned + Send, S: Type + 'static> ApiExtractor<'a> for BoundedBody<T, S> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        JsonBody::<T>::register(registry);
+        S::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        JsonBody::<T>::request_meta()
+        let content = vec![MetaMediaType { content_type: "application/json", schema: S::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
     }
 
     async fn from_request(
@@ -176,8 +177,8 @@ impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for Bound
     ) -> poem::Result<Self> {
         let bytes = read_body(request, body).await?;
         let parsed = parse(&bytes)?;
-        super::bounds::check::<T>(&bytes)?;
-        Ok(Self(parsed))
+        super::bounds::check::<S>(&bytes)?;
+        Ok(Self(parsed, PhantomData))
     }
 }
 
@@ -186,7 +187,7 @@ impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for Bound
 pub struct BoundedForm<T>(pub T);
 
 impl<'a, T: DeserializeOwned + Send + Type + 'static> ApiExtractor<'a> for BoundedForm<T> {
-    const TYPES: &'static [ApiExtractorType] = JsonBody::<T>::TYPES;
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
 

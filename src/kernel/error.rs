@@ -66,6 +66,8 @@ codes! {
     MethodNotAllowed = 405, "method_not_allowed";
     /// The state of the server forbids it now: an id in use, a record still referred to.
     Conflict = 409, "conflict";
+    /// The worker does not have the job any more: its lease has ended, or another worker has it.
+    LeaseLost = 409, "lease_lost";
     /// The record changed since the version named by `If-Match`.
     PreconditionFailed = 412, "precondition_failed";
     /// The body is larger than the limit.

@@ -72,10 +72,15 @@ impl IdSource {
     /// A new id for something made `now`.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> RecordId {
+        RecordId(self.next_uuid(now).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned().into())
+    }
+
+    /// The same as a number of 128 bits.
+    #[must_use]
+    pub fn next_uuid(&self, now: Timestamp) -> Uuid {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let uuid = Uuid::new_v7(UuidTimestamp::from_unix(&*context, seconds, nanos));
-        RecordId(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned().into())
+        Uuid::new_v7(UuidTimestamp::from_unix(&*context, seconds, nanos))
     }
 }

@@ -69,6 +69,6 @@ fn rule(rules: &CompiledRules, action: Action) -> &Option<Expr> {
         Action::Create => &rules.create,
         Action::Update => &rules.update,
         Action::Delete => &rules.delete,
-        Action::Assign | Action::Impersonate => &None,
+        Action::Assign | Action::Impersonate | Action::Work => &None,
     }
 }

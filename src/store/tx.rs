@@ -1,8 +1,9 @@
 //! One operation's view of the write transaction: reads that see its own writes, writes that can be undone.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use tokio::sync::Notify;
 
 use super::{
     Epoch, Epochs, KeyCodec, Read, Scan, StoreError, Table, ValueCodec,
@@ -73,6 +74,9 @@ pub struct Tx<'txn> {
     /// Bytes that this operation wrote and replaced.
     bytes: usize,
     reached: Cell<u64>,
+    /// Who is woken by the commit.
+    woken: Vec<Arc<Notify>>,
+    woken_before: usize,
 }
 
 impl<'txn> Tx<'txn> {
@@ -88,6 +92,8 @@ impl<'txn> Tx<'txn> {
             fault: None,
             bytes: 0,
             reached: Cell::new(0),
+            woken: Vec::new(),
+            woken_before: 0,
         }
     }
 
@@ -194,6 +200,11 @@ impl<'txn> Tx<'txn> {
         self.put_bytes(super::open::META, epoch.name().as_bytes().to_vec(), &next.to_be_bytes())
     }
 
+    /// Wakes one who waits, once what this operation did is on disk.
+    pub fn wake(&mut self, waiter: Arc<Notify>) {
+        self.woken.push(waiter);
+    }
+
     /// Starts the next operation of the batch: what came before can no longer be undone.
     pub(crate) fn begin_operation(&mut self) {
         self.undo.clear();
@@ -201,6 +212,7 @@ impl<'txn> Tx<'txn> {
         self.reached.set(0);
         self.before = self.counters;
         self.touched_before = self.touched.len();
+        self.woken_before = self.woken.len();
     }
 
     /// Replays the undo list of the current operation.
@@ -214,12 +226,18 @@ impl<'txn> Tx<'txn> {
         }
         self.counters = self.before;
         self.touched.truncate(self.touched_before);
+        self.woken.truncate(self.woken_before);
         Ok(())
     }
 
     /// Whether anything was written since the transaction began, undone or not.
     pub(crate) fn is_dirty(&self) -> bool {
         self.writes > 0
+    }
+
+    /// Who is to be woken.
+    pub(crate) fn take_woken(&mut self) -> Vec<Arc<Notify>> {
+        std::mem::take(&mut self.woken)
     }
 
     /// The collections of which the log tells something in this transaction.

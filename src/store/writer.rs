@@ -272,6 +272,7 @@ impl Worker {
             }
         }
         let (counters, dirty, touched) = (tx.counters(), tx.is_dirty(), tx.touched().to_vec());
+        let woken = tx.take_woken();
         drop(tx);
         if !dirty {
             return transaction.abort().map_err(StoreError::failed);
@@ -285,7 +286,9 @@ impl Worker {
             let newest = Arc::make_mut(&mut self.newest.by_collection);
             newest.extend(touched.into_iter().map(|collection| (collection, counters.seq)));
         }
-        self.publish(counters)
+        self.publish(counters)?;
+        woken.iter().for_each(|waiter| waiter.notify_one());
+        Ok(())
     }
 
     /// Lets readers see the commit. Runs before the answers, so that a caller reads its own write.

@@ -20,6 +20,7 @@ mod explain;
 mod factor;
 mod flows;
 mod health;
+mod jobs;
 mod keys;
 mod mail;
 mod operations;

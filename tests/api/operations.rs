@@ -69,6 +69,7 @@ async fn filled(app: &TestApp, text: &str, number: usize, user: &str) -> String 
         ("{post}", "/api/v1/collections/posts/records", json!({"title": format!("t{number}"), "owner": user})),
         ("{role}", "/api/v1/roles", json!({"name": format!("role{number}"), "permissions": ["posts:read"]})),
         ("{account}", "/api/v1/service-accounts", json!({"name": "x", "roles": ["viewer"]})),
+        ("{job}", "/api/v1/jobs", json!({"queue": "sync", "kind": "x"})),
         ("{collection}", "/api/v1/collections", json!({"name": format!("c{number}"), "fields": []})),
     ] {
         if !text.contains(name) {

@@ -1,0 +1,39 @@
+//! Durable jobs: made in the transaction of what they belong to, handed to workers on leases, tried until they succeed or are dead.
+//!
+//! A job runs at least once. A worker that is silent loses it, and one that comes late cannot end it. Everything is in the store, so a
+//! crash loses nothing and repeats only what was running. Nothing polls: workers are woken by the commit that has something for them,
+//! and one task keeps the times.
+//!
+//! Who may do what is not asked here, nor are jobs described to clients.
+
+mod bells;
+mod change;
+mod enqueue;
+mod error;
+mod finish;
+mod keeper;
+mod keys;
+mod lease;
+mod list;
+mod model;
+mod queues;
+mod repo;
+mod service;
+#[cfg(test)]
+mod tests;
+mod work;
+mod worker;
+
+pub use change::JobChange;
+pub use enqueue::{Enqueued, Making};
+pub use error::QueueError;
+pub use finish::{Beat, Failure, Heard};
+pub use lease::{Ask, Leased, LeasedJob};
+pub use list::{Counted, JobPage, JobQuery, Listed};
+pub use model::{
+    Attempt, Backoff, Collision, Growth, Job, JobId, JobState, Lease, NewJob, Policy, Queue, Rate, Status, Unique,
+    WaitFor, first_queues,
+};
+pub use repo::TABLES;
+pub use service::Jobs;
+pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

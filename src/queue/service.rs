@@ -1,0 +1,270 @@
+//! The queue as other parts of the server use it: jobs are made in any transaction, and everything else is one of its own.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use super::{
+    bells::Bells,
+    enqueue::Enqueued,
+    error::QueueError,
+    finish::{Beat, Failure, Heard},
+    keys,
+    lease::{Ask, Leased},
+    model::{Job, JobId, JobState, NewJob, Status},
+    queues::no_queue,
+    repo::{self, DUE, LEASED, READY},
+    work::Work,
+    worker::Here,
+};
+use crate::{
+    kernel::{Clock, IdSource},
+    store::{Snapshot, Store, StoreError, Tx},
+};
+
+/// The queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Jobs {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) bells: Arc<Bells>,
+    ids: Arc<IdSource>,
+    /// The kinds that the server itself does.
+    built_in: Arc<BTreeSet<&'static str>>,
+    pub(super) here: Arc<Here>,
+    /// Moves on when queues are made.
+    pub(super) queues: Arc<watch::Sender<()>>,
+}
+
+impl fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jobs").field("built_in", &self.built_in).finish_non_exhaustive()
+    }
+}
+
+impl Jobs {
+    /// The queue, of which the server does these kinds of jobs itself.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, built_in: impl IntoIterator<Item = &'static str>) -> Self {
+        let built_in = Arc::new(built_in.into_iter().collect());
+        let queues = Arc::new(watch::Sender::new(()));
+        Self { store, clock, bells: Arc::default(), ids: Arc::default(), built_in, here: Arc::default(), queues }
+    }
+
+    /// Tells when queues were made.
+    pub(super) fn queues_changed(&self) -> watch::Receiver<()> {
+        self.queues.subscribe()
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The name of the queue of a job.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`].
+    pub fn queue_name_of(&self, id: JobId) -> Result<String, QueueError> {
+        let snapshot = self.store.snapshot();
+        let job = repo::job(&snapshot, id)?.ok_or(QueueError::NotFound)?;
+        Ok(repo::queue_of(&snapshot, job.queue)?.ok_or(QueueError::NotFound)?.name)
+    }
+
+    /// Whether the server itself does jobs of a kind.
+    #[must_use]
+    pub fn is_built_in(&self, kind: &str) -> bool {
+        self.built_in.contains(kind)
+    }
+
+    /// Does something with jobs in a transaction of its own.
+    pub(super) async fn write<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Work<'_, '_>) -> Result<R, QueueError> + Send + 'static,
+    ) -> Result<R, QueueError> {
+        let (bells, clock) = (Arc::clone(&self.bells), Arc::clone(&self.clock));
+        self.store
+            .write(move |tx| {
+                let mut own = Work::new(tx, &bells, clock.now());
+                let done = work(&mut own)?;
+                own.finish()?;
+                Ok(done)
+            })
+            .await
+    }
+
+    /// Makes a job in a transaction: it is there exactly when the rest of the transaction is.
+    ///
+    /// # Errors
+    /// [`QueueError::NoQueue`], [`QueueError::Invalid`].
+    pub fn enqueue(&self, tx: &mut Tx<'_>, new: &NewJob) -> Result<Enqueued, QueueError> {
+        let mut work = Work::new(tx, &self.bells, self.clock.now());
+        let made = self.enqueue_within(&mut work, new)?;
+        work.finish()?;
+        Ok(made)
+    }
+
+    fn enqueue_within(&self, work: &mut Work<'_, '_>, new: &NewJob) -> Result<Enqueued, QueueError> {
+        let queue = repo::queue(work.tx, &new.queue)?.ok_or_else(|| no_queue(&new.queue))?;
+        // Made inside the writer, ids are in the order of the commits.
+        let id = JobId(self.ids.next_uuid(work.now));
+        work.enqueue(id, &queue, new, self.is_built_in(&new.kind))
+    }
+
+    /// Makes jobs, all or none, and one that starts when all of them are done with. What is wrong with one is told under its index.
+    ///
+    /// # Errors
+    /// Those of [`Self::enqueue`].
+    pub async fn enqueue_all(&self, new: Vec<NewJob>, then: Option<NewJob>) -> Result<Vec<Enqueued>, QueueError> {
+        let own = self.clone();
+        self.write(move |work| {
+            let mut made = Vec::with_capacity(new.len() + 1);
+            for (at, new) in new.iter().enumerate() {
+                made.push(own.enqueue_within(work, new).map_err(|error| error.under(&format!("/jobs/{at}")))?);
+            }
+            if let Some(then) = then {
+                let after = made.iter().map(|made| made.id).collect();
+                let then = NewJob { after, ..then };
+                made.push(own.enqueue_within(work, &then).map_err(|error| error.under("/then"))?);
+            }
+            Ok(made)
+        })
+        .await
+    }
+
+    /// Hands out jobs of a queue; waits for one for a while when there is none.
+    ///
+    /// # Errors
+    /// [`QueueError::NoQueue`].
+    pub async fn lease(&self, queue: &str, ask: Ask, wait: Duration) -> Result<Leased, QueueError> {
+        let known = repo::queue(&self.store.snapshot(), queue)?;
+        let number = known.ok_or_else(|| no_queue(queue))?.number;
+        let bell = self.bells.of(number, ask.built_in);
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            // Whoever rings from here on is heard.
+            let mut rung = std::pin::pin!(bell.notified());
+            rung.as_mut().enable();
+            let leased = self.try_lease(number, &ask).await?;
+            let now = tokio::time::Instant::now();
+            if !leased.jobs.is_empty() || now >= deadline {
+                return Ok(leased);
+            }
+            let allowed_at = leased.allowed_at.map(|at| now + until(self.clock.now(), at));
+            let next = allowed_at.map_or(deadline, |at| at.min(deadline));
+            let _ = tokio::time::timeout_at(next, rung).await;
+        }
+    }
+
+    async fn try_lease(&self, queue: u32, ask: &Ask) -> Result<Leased, QueueError> {
+        let snapshot = self.store.snapshot();
+        let known = repo::queue_of(&snapshot, queue)?.ok_or_else(|| no_queue("that was asked"))?;
+        // A write is waited for by others; none is needed where nothing could come of it.
+        if known.paused || !self.may_lease(&snapshot, queue, ask.built_in)? {
+            return Ok(Leased::default());
+        }
+        let ask = ask.clone();
+        self.write(move |work| {
+            let found = repo::queue_of(work.tx, queue)?;
+            found.map_or_else(|| Ok(Leased::default()), |queue| work.lease(&queue, &ask))
+        })
+        .await
+    }
+
+    /// Whether a job may be ready, or become ready at once.
+    fn may_lease(&self, snapshot: &Snapshot, queue: u32, built_in: bool) -> Result<bool, StoreError> {
+        let (from, to) = keys::range(keys::ready_prefix(queue, built_in));
+        let by_now = keys::timed_until(self.clock.now());
+        let some = |table, from: &[u8], to: &[u8]| {
+            Ok::<_, StoreError>(!repo::first_ids(snapshot, table, (from, to), 1)?.is_empty())
+        };
+        Ok(some(READY.name(), &from, &to)? || some(DUE.name(), &[], &by_now)? || some(LEASED.name(), &[], &by_now)?)
+    }
+
+    /// A worker is done with a job.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`], [`QueueError::NotFound`].
+    pub async fn complete(&self, id: JobId, token: String, result: Option<Box<RawValue>>) -> Result<(), QueueError> {
+        self.write(move |work| work.complete(id, &token, result)).await
+    }
+
+    /// A worker could not do a job. Answers the state to which it has come.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`], [`QueueError::NotFound`].
+    pub async fn fail(&self, id: JobId, token: String, failure: Failure) -> Result<JobState, QueueError> {
+        self.write(move |work| work.fail(id, &token, failure)).await
+    }
+
+    /// A worker is still at it.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`], [`QueueError::NotFound`].
+    pub async fn beat(&self, id: JobId, token: String, beat: Beat) -> Result<Heard, QueueError> {
+        self.write(move |work| work.beat(id, &token, beat)).await
+    }
+
+    /// Does not want a job any more. Answers its state: `running` while its worker is asked to stop.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`].
+    pub async fn cancel(&self, id: JobId) -> Result<JobState, QueueError> {
+        let state = self.write(move |work| work.cancel(id, "it was cancelled")).await?;
+        self.here.stop(id);
+        Ok(state)
+    }
+
+    /// A worker stops before it is done; the attempt does not count.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`], [`QueueError::NotFound`].
+    pub async fn give_back(&self, id: JobId, token: String) -> Result<(), QueueError> {
+        self.write(move |work| work.give_back(id, &token)).await
+    }
+
+    /// Runs a job once more that has ended, or at once that waits for its time.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`], [`QueueError::Conflict`].
+    pub async fn retry(&self, id: JobId) -> Result<(), QueueError> {
+        let ids = Arc::clone(&self.ids);
+        self.write(move |work| work.retry(id, JobId(ids.next_uuid(work.now)))).await
+    }
+
+    /// Removes a job that no worker has.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`], [`QueueError::Conflict`] for one that runs.
+    pub async fn delete(&self, id: JobId) -> Result<(), QueueError> {
+        self.write(move |work| {
+            if work.cancel(id, "it was removed")? == JobState::Running {
+                return Err(QueueError::Conflict("the job runs; its worker was asked to stop".into()));
+            }
+            match work.find(id)? {
+                Some((job, status)) => work.remove(id, &job, &status),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// A job, and how far it is.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`].
+    pub fn job(&self, id: JobId) -> Result<(Job, Status), QueueError> {
+        let snapshot = self.store.snapshot();
+        let job = repo::job(&snapshot, id)?.ok_or(QueueError::NotFound)?;
+        let status = repo::status(&snapshot, id, &job)?;
+        Ok((job, status))
+    }
+}
+
+/// From one time to another, as a wait.
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}
