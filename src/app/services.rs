@@ -15,7 +15,7 @@ use crate::{
     keys::KeyService,
     mail::MailService,
     outgoing::Outgoing,
-    queue::{self, Jobs},
+    queue::Jobs,
     records::{Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles},
     store::Store,
@@ -142,8 +142,7 @@ fn passwords(config: &Config) -> Passwords {
 /// The queue, with what an earlier run of the server had in hand back in its place.
 async fn jobs(store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
     let jobs = Jobs::new(store.clone(), Arc::clone(clock), []);
-    let first = queue::first_queues().map(|(name, policy)| (name.to_owned(), policy));
-    jobs.ensure_queues(first.to_vec()).await.context("the first queues cannot be made")?;
+    jobs.make_first_queues().await.context("the first queues cannot be made")?;
     jobs.recover().await.context("jobs cannot be taken back")?;
     Ok(jobs)
 }

@@ -1,14 +1,13 @@
 //! The endpoint of the audit log.
 
-use jiff::Timestamp;
 use poem::Request;
 use poem_openapi::{Object, OpenApi, Tags, param::Query as Parameter, payload::Json};
 use serde_json::Value;
 
 use super::{AuditService, Event, Query};
 use crate::{
-    http::{ApiError, caller_of},
-    kernel::{Code, FieldError},
+    http::{ApiError, caller_of, time_parameter},
+    kernel::Code,
 };
 
 /// Groups of operations.
@@ -133,8 +132,8 @@ impl AuditApi {
             kind: kind.0,
             actor: actor.0,
             subject: subject.0,
-            since: instant("since", since.0)?,
-            until: instant("until", until.0)?,
+            since: time_parameter("since", since.0)?,
+            until: time_parameter("until", until.0)?,
             before: cursor.0.map(|text| text.parse().map_err(|_| bad_cursor())).transpose()?,
             limit: limit.0,
         };
@@ -150,13 +149,4 @@ fn limit_default() -> usize {
 
 fn bad_cursor() -> ApiError {
     ApiError::new(Code::InvalidCursor, "the cursor is none of a page of events; start again without it")
-}
-
-fn instant(name: &str, text: Option<String>) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let parsed = text.parse::<Timestamp>();
-    parsed.map(Some).map_err(|_| {
-        let errors = vec![FieldError::new(name, "format", "must be a time in RFC 3339, such as 2026-01-31T09:30:00Z")];
-        ApiError::new(Code::InvalidParameter, "a parameter is not valid; see errors").with_errors(errors)
-    })
 }

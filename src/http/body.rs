@@ -4,6 +4,7 @@ use std::{marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
+use jiff::Timestamp;
 use poem::{
     Body, IntoResponse, Request, RequestBody, Response,
     http::{StatusCode, header},
@@ -107,6 +108,18 @@ pub fn query_parameters(request: &Request) -> Result<Vec<(String, String)>, ApiE
         return Err(ApiError::new(Code::BadRequest, "the query is not UTF-8"));
     }
     serde_urlencoded::from_str(query).map_err(|_| ApiError::new(Code::BadRequest, "the query is not form-encoded"))
+}
+
+/// A time in a parameter of the query.
+///
+/// # Errors
+/// 400 when it is none.
+pub fn time_parameter(name: &str, text: Option<String>) -> Result<Option<Timestamp>, ApiError> {
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|_| {
+        let errors = vec![FieldError::new(name, "format", "must be a time in RFC 3339, such as 2026-01-31T09:30:00Z")];
+        ApiError::new(Code::InvalidParameter, "a parameter is not valid; see errors").with_errors(errors)
+    })
 }
 
 /// An answer whose body is JSON text already.

@@ -15,7 +15,7 @@ mod visitor;
 
 pub use body::{
     BodyLimits, BoundedBody, BoundedForm, JsonBody, JsonReply, NoContent, Streamed, json_response, query_parameters,
-    read_body, read_bytes, stream_response,
+    read_body, read_bytes, stream_response, time_parameter,
 };
 pub use captcha::Captcha;
 pub use cookie::{Cookies, Held};

@@ -1,7 +1,6 @@
 //! The endpoints of jobs.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi, Tags,
@@ -18,7 +17,7 @@ use super::{
     input::{self, JobInput},
 };
 use crate::{
-    http::{ApiError, BoundedBody, JsonReply, NoContent, caller_of, who_of},
+    http::{ApiError, BoundedBody, JsonReply, NoContent, caller_of, time_parameter, who_of},
     kernel::{Code, FieldError},
     queue::{JobChange, JobQuery, NewJob, QueueError},
 };
@@ -143,8 +142,8 @@ impl JobsApi {
             unique_key: unique_key.0,
             serial_key: serial_key.0,
             error: error.0,
-            created_from: instant("since", since.0)?,
-            created_to: instant("until", until.0)?,
+            created_from: time_parameter("since", since.0)?,
+            created_to: time_parameter("until", until.0)?,
             cursor,
             limit: limit.0,
         };
@@ -239,7 +238,7 @@ impl JobsApi {
 
     /// Remove a job
     ///
-    /// Who has the permission `queues:delete`, or `queues.<name>:delete`, may call this. One that runs is asked to stop, and stays.
+    /// Who has the permission `queues:delete`, or `queues.<name>:delete`, may call this. One that runs stays: cancel it first.
     #[oai(path = "/jobs/:id", method = "delete", operation_id = "deleteJob")]
     async fn delete(
         &self,
@@ -269,15 +268,4 @@ fn limit_default() -> usize {
 
 fn bad_cursor() -> ApiError {
     ApiError::new(Code::InvalidCursor, "the cursor is none of a page of jobs; start again without it")
-}
-
-fn instant(name: &str, text: Option<String>) -> Result<Option<Timestamp>, ApiError> {
-    let mut faults = Vec::new();
-    let at = input::time(name, text.as_deref(), &mut faults);
-    let named = |error: FieldError| FieldError { pointer: name.to_owned(), ..error };
-    let faults: Vec<_> = faults.into_iter().map(named).collect();
-    if faults.is_empty() {
-        return Ok(at);
-    }
-    Err(ApiError::new(Code::InvalidParameter, "a parameter is not valid; see errors").with_errors(faults))
 }

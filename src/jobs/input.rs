@@ -146,7 +146,7 @@ pub(super) fn run_at(
     run_at
 }
 
-pub(super) fn time(name: &str, text: Option<&str>, faults: &mut Vec<FieldError>) -> Option<Timestamp> {
+fn time(name: &str, text: Option<&str>, faults: &mut Vec<FieldError>) -> Option<Timestamp> {
     let parsed = text?.parse();
     if parsed.is_err() {
         faults.push(FieldError::at(name, "format", "must be a time in RFC 3339, such as 2026-01-31T09:30:00Z"));

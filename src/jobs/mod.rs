@@ -11,4 +11,4 @@ pub mod queues;
 mod service;
 pub mod work;
 
-pub use service::{JobService, Many};
+pub use service::JobService;

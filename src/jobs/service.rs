@@ -9,7 +9,7 @@ use crate::{
     access::{Action, Principal, Who},
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
-        Leased, Listed, NewJob, Policy, Queue, QueueError,
+        Leased, Listed, Many, NewJob, Policy, Queue, QueueError,
     },
 };
 
@@ -24,19 +24,11 @@ pub struct JobService {
     wait_max: Duration,
 }
 
-/// What is done with many jobs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Many {
-    /// They are not wanted any more.
-    Cancel,
-    /// They run once more, or at once.
-    Retry,
-    /// They are removed.
-    Remove,
-}
-
 /// Whether the caller may do this with the jobs of a queue.
 fn check(caller: &Principal, queue: &str, action: Action) -> Result<(), QueueError> {
+    if caller.may("queues", action) {
+        return Ok(());
+    }
     let resource = format!("queues.{queue}");
     if caller.may(&resource, action) {
         return Ok(());
@@ -171,20 +163,7 @@ impl JobService {
         check(caller, &queue, if many == Many::Remove { Action::Delete } else { Action::Update })?;
         let query = JobQuery { queue: Some(queue.clone()), limit: MANY_MAX, ..query };
         let page = self.jobs.list(query).await?;
-        let mut done = 0;
-        for listed in &page.jobs {
-            let outcome = match many {
-                Many::Cancel => self.jobs.cancel(listed.id).await.map(drop),
-                Many::Retry => self.jobs.retry(listed.id).await,
-                Many::Remove => self.jobs.delete(listed.id).await,
-            };
-            match outcome {
-                Ok(()) => done += 1,
-                // It has moved on meanwhile.
-                Err(QueueError::NotFound | QueueError::Conflict(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let done = self.jobs.many(page.jobs.iter().map(|listed| listed.id).collect(), many).await?;
         tracing::info!(queue, done, ?many, request_id = who.request_id, "jobs were changed by a filter");
         Ok((done, page.cursor.is_some()))
     }

@@ -129,7 +129,7 @@ impl Work<'_, '_> {
         self.tx.put(ATTEMPTS, &keys::numbered(id, status.attempts)[..], &Json(attempt))?;
         let status = Status { error: Some(error), ..status };
         let policy = self.policy(job.queue)?;
-        let is_last = status.attempts - status.spent >= job.attempts_max.unwrap_or(policy.attempts_max);
+        let is_last = status.attempts.saturating_sub(status.spent) >= job.attempts_max.unwrap_or(policy.attempts_max);
         // A newer job of the same unique key does what this one was to do.
         if status.cancelling || self.is_superseded(id, job)? {
             self.end(id, job, status, JobState::Cancelled)?;
@@ -166,21 +166,28 @@ impl Work<'_, '_> {
         {
             self.tx.delete(UNIQUE, &keys::unique(job.queue, &job.kind, unique)[..])?;
         }
+        // It is told no more how those end for which it waited.
+        for before in job.after.iter().filter(|_| status.pending > 0) {
+            self.tx.delete(WAITS, &keys::waits(*before, id)[..])?;
+        }
         let turn = status.turn;
-        if policy.keep_seconds(state) == 0 {
-            repo::forget(self.tx, id)?;
-        } else {
+        let is_kept = policy.keep_seconds(state) > 0;
+        if is_kept {
             let status =
                 Status { state, finished_at: Some(self.now), lease: None, turn: None, cancelling: false, ..status };
             self.put_status(id, &status)?;
             self.tx.put(DONE, &keys::done(job.queue, state, self.now, id)[..], &Raw(Vec::new()))?;
             self.count(job.queue, state, 1);
+        } else {
+            repo::forget(self.tx, id)?;
         }
         if let (Some(serial), Some(turn)) = (&job.serial_key, turn) {
             self.tx.delete(SERIAL, &keys::serial(job.queue, serial, turn)[..])?;
             self.let_next(job.queue, serial)?;
         }
-        self.let_dependents(id, state)?;
+        // Nobody can try one again that is not kept.
+        let told = if is_kept || state != JobState::Dead { state } else { JobState::Cancelled };
+        self.let_dependents(id, told)?;
         if was_running {
             self.ring_if_bounded(job)?;
         }
@@ -289,8 +296,23 @@ impl Work<'_, '_> {
         Ok(self.release(id, &job, fresh)?)
     }
 
+    /// Removes a job that no worker has, whatever its state.
+    pub(super) fn remove_any(&mut self, id: JobId) -> Result<(), QueueError> {
+        let (job, status) = self.find(id)?.ok_or(QueueError::NotFound)?;
+        if status.state == JobState::Running {
+            return Err(QueueError::Conflict("the job runs; cancel it first".into()));
+        }
+        if !status.state.is_final() {
+            self.cancel_now(id, &job, status, "it was removed")?;
+        }
+        match self.find(id)? {
+            Some((job, status)) => self.remove(id, &job, &status),
+            None => Ok(()),
+        }
+    }
+
     /// Removes a job that has ended, with everything of it.
-    pub(super) fn remove(&mut self, id: JobId, job: &Job, status: &Status) -> Result<(), QueueError> {
+    fn remove(&mut self, id: JobId, job: &Job, status: &Status) -> Result<(), QueueError> {
         self.unplace(id, job, status)?;
         repo::forget(self.tx, id)?;
         // Those who still wait for it would wait for ever.

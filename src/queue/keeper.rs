@@ -10,7 +10,7 @@ use super::{
     lease::MOVED_MAX,
     model::JobState,
     repo::{self, LEASED},
-    service::Jobs,
+    service::{Jobs, until},
     work::Work,
 };
 use crate::store::StoreError;
@@ -101,8 +101,4 @@ impl Jobs {
         let (from, to) = keys::done_until(queue, state, before);
         Ok(!repo::first_ids(&self.store.snapshot(), repo::DONE.name(), (&from, &to), 1)?.is_empty())
     }
-}
-
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

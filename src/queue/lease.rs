@@ -153,7 +153,7 @@ impl Work<'_, '_> {
         Ok(Some(LeasedJob { id, kind, payload, attempts, attempts_max, created_at, progress, token, until }))
     }
 
-    /// How many of `wanted` jobs the rate of a queue allows now, and when it allows the next, if not all of them
+    /// How many of `wanted` jobs the rate of a queue allows now, and when it allows the next, if none
     /// (GCRA: the time until which the rate is used up moves on by a step for each job).
     fn allowed(&self, queue: u32, rate: Rate, wanted: usize) -> Result<(usize, Option<Timestamp>), QueueError> {
         let (step, window) = step_of(rate);
@@ -161,7 +161,7 @@ impl Work<'_, '_> {
         let used_until = self.tx.get(RATES, &queue)?.map_or(0, |Json(at)| at).max(now);
         let left = (now + window).saturating_sub(used_until) / step;
         let allowed = usize::try_from(left).unwrap_or(usize::MAX);
-        let next = (allowed < wanted.max(1)).then(|| {
+        let next = (allowed == 0).then(|| {
             // The first moment at which one more fits.
             let at = (used_until + (left + 1) * step).saturating_sub(window);
             i64::try_from(at.div_ceil(1_000)).ok().and_then(|at| Timestamp::from_millisecond(at).ok())

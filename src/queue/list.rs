@@ -172,7 +172,7 @@ impl Jobs {
     fn page(&self, snapshot: &Snapshot, query: &JobQuery) -> Result<JobPage, QueueError> {
         let names = Names::read(snapshot)?;
         let queue = query.queue.as_ref().map(|name| names.number(name)).transpose()?;
-        let ranges = ranges(queue, query.state);
+        let ranges = ranges(queue, query.state, self.clock.now());
         let (mut page, mut examined) = (JobPage::default(), 0);
         let (mut at, mut from_key) = (0, None);
         if let Some((number, key)) = query.cursor.as_ref().and_then(|cursor| cursor.split_first()) {
@@ -241,7 +241,7 @@ struct Range {
 }
 
 /// Where jobs of a queue and a state are found.
-fn ranges(queue: Option<u32>, state: Option<JobState>) -> Vec<Range> {
+fn ranges(queue: Option<u32>, state: Option<JobState>, now: Timestamp) -> Vec<Range> {
     let whole = |table, scan| vec![Range { table, from: Vec::new(), to: Vec::new(), scan }];
     match (state, queue) {
         (Some(JobState::Ready), Some(queue)) => {
@@ -250,7 +250,8 @@ fn ranges(queue: Option<u32>, state: Option<JobState>) -> Vec<Range> {
                 Range { table: READY.name(), from, to, scan: Scan::Forward }
             };
             // A job whose time has come just now is ready, too.
-            let due = Range { table: DUE.name(), from: Vec::new(), to: Vec::new(), scan: Scan::Forward };
+            let (from, to) = (Vec::new(), keys::timed_until(now));
+            let due = Range { table: DUE.name(), from, to, scan: Scan::Forward };
             vec![of(true), of(false), due]
         }
         (Some(state), Some(queue)) if state.is_final() => {

@@ -21,6 +21,8 @@ mod repo;
 mod service;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_workers;
 mod work;
 mod worker;
 
@@ -32,8 +34,8 @@ pub use lease::{Ask, Leased, LeasedJob};
 pub use list::{Counted, JobPage, JobQuery, Listed};
 pub use model::{
     Attempt, Backoff, Collision, Growth, Job, JobId, JobState, Lease, NewJob, Policy, Queue, Rate, Status, Unique,
-    WaitFor, first_queues,
+    WaitFor,
 };
 pub use repo::TABLES;
-pub use service::Jobs;
+pub use service::{Jobs, Many};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

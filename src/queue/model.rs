@@ -207,8 +207,7 @@ impl Default for Policy {
 }
 
 /// The queues that a new server has, and what holds for their jobs.
-#[must_use]
-pub fn first_queues() -> [(&'static str, Policy); 4] {
+pub(super) fn first_queues() -> [(&'static str, Policy); 4] {
     // Attempts are one more than what others call retries.
     let of = |concurrency, attempts_max| Policy { concurrency, attempts_max, ..Policy::default() };
     [("emails", of(10, 4)), ("uploads", of(5, 3)), ("sync", of(3, 6)), ("reports", of(2, 2))]

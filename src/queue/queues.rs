@@ -2,7 +2,7 @@
 
 use super::{
     error::QueueError,
-    model::{JobState, Policy, Queue},
+    model::{JobState, Policy, Queue, first_queues},
     repo,
     service::Jobs,
     work::Work,
@@ -30,22 +30,21 @@ impl Jobs {
         Ok(made)
     }
 
-    /// Makes those of these queues that are not there: what was changed of one at run time stays.
+    /// Makes the queues that a new server has. What was changed or removed of them later stays so.
     ///
     /// # Errors
     /// [`QueueError::Store`].
-    pub async fn ensure_queues(&self, wanted: Vec<(String, Policy)>) -> Result<(), QueueError> {
-        let snapshot = self.store.snapshot();
-        let mut missing = Vec::new();
-        for (name, policy) in wanted {
-            if repo::queue(&snapshot, &name)?.is_none() {
-                missing.push((name, policy));
+    pub async fn make_first_queues(&self) -> Result<(), QueueError> {
+        if repo::had_queues(&self.store.snapshot())? {
+            return Ok(());
+        }
+        self.write(|work| {
+            for (name, policy) in first_queues() {
+                create(work, name.into(), policy)?;
             }
-        }
-        for (name, policy) in missing {
-            self.create_queue(name, policy).await?;
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     /// Changes a queue: its policy, and whether jobs of it start.

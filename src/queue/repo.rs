@@ -71,6 +71,11 @@ pub(super) fn put_queue(tx: &mut Tx<'_>, queue: &Queue) -> Result<(), StoreError
     tx.put(QUEUES, &queue.number, &Json(queue.clone()))
 }
 
+/// Whether there ever was a queue.
+pub(super) fn had_queues(source: &impl Read) -> Result<bool, StoreError> {
+    Ok(source.get(NAMES, "")?.is_some())
+}
+
 /// A number that no queue ever had.
 pub(super) fn next_number(tx: &mut Tx<'_>) -> Result<u32, StoreError> {
     // No queue is called nothing.

@@ -148,7 +148,7 @@ impl Jobs {
             // Whoever rings from here on is heard.
             let mut rung = std::pin::pin!(bell.notified());
             rung.as_mut().enable();
-            let leased = self.try_lease(number, &ask).await?;
+            let leased = self.try_lease(number, &ask).await?.ok_or_else(|| no_queue(queue))?;
             let now = tokio::time::Instant::now();
             if !leased.jobs.is_empty() || now >= deadline {
                 return Ok(leased);
@@ -159,19 +159,16 @@ impl Jobs {
         }
     }
 
-    async fn try_lease(&self, queue: u32, ask: &Ask) -> Result<Leased, QueueError> {
+    /// Hands out what there is; `None` when the queue is gone.
+    async fn try_lease(&self, queue: u32, ask: &Ask) -> Result<Option<Leased>, QueueError> {
         let snapshot = self.store.snapshot();
-        let known = repo::queue_of(&snapshot, queue)?.ok_or_else(|| no_queue("that was asked"))?;
+        let Some(known) = repo::queue_of(&snapshot, queue)? else { return Ok(None) };
         // A write is waited for by others; none is needed where nothing could come of it.
         if known.paused || !self.may_lease(&snapshot, queue, ask.built_in)? {
-            return Ok(Leased::default());
+            return Ok(Some(Leased::default()));
         }
         let ask = ask.clone();
-        self.write(move |work| {
-            let found = repo::queue_of(work.tx, queue)?;
-            found.map_or_else(|| Ok(Leased::default()), |queue| work.lease(&queue, &ask))
-        })
-        .await
+        self.write(move |work| repo::queue_of(work.tx, queue)?.map(|queue| work.lease(&queue, &ask)).transpose()).await
     }
 
     /// Whether a job may be ready, or become ready at once.
@@ -240,16 +237,38 @@ impl Jobs {
     /// # Errors
     /// [`QueueError::NotFound`], [`QueueError::Conflict`] for one that runs.
     pub async fn delete(&self, id: JobId) -> Result<(), QueueError> {
-        self.write(move |work| {
-            if work.cancel(id, "it was removed")? == JobState::Running {
-                return Err(QueueError::Conflict("the job runs; its worker was asked to stop".into()));
+        self.write(move |work| work.remove_any(id)).await
+    }
+
+    /// Cancels, retries or removes jobs in one transaction. Those that have moved on meanwhile are left alone. Answers how many it was
+    /// done with.
+    ///
+    /// # Errors
+    /// [`QueueError::Store`].
+    pub async fn many(&self, jobs: Vec<JobId>, many: Many) -> Result<usize, QueueError> {
+        let (ids, own) = (Arc::clone(&self.ids), jobs.clone());
+        let done = self.write(move |work| {
+            let mut done = 0;
+            for id in own {
+                let outcome = match many {
+                    Many::Cancel => work.cancel(id, "it was cancelled").map(drop),
+                    Many::Retry => work.retry(id, JobId(ids.next_uuid(work.now))),
+                    Many::Remove => work.remove_any(id),
+                };
+                match outcome {
+                    Ok(()) => done += 1,
+                    // Both come before anything is written.
+                    Err(QueueError::NotFound | QueueError::Conflict(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            match work.find(id)? {
-                Some((job, status)) => work.remove(id, &job, &status),
-                None => Ok(()),
-            }
-        })
-        .await
+            Ok(done)
+        });
+        let done = done.await?;
+        if many == Many::Cancel {
+            jobs.into_iter().for_each(|id| self.here.stop(id));
+        }
+        Ok(done)
     }
 
     /// A job, and how far it is.
@@ -264,7 +283,18 @@ impl Jobs {
     }
 }
 
+/// What is done with many jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Many {
+    /// They are not wanted any more.
+    Cancel,
+    /// They run once more, or at once.
+    Retry,
+    /// They are removed.
+    Remove,
+}
+
 /// From one time to another, as a wait.
-fn until(now: Timestamp, at: Timestamp) -> Duration {
+pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

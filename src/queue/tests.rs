@@ -35,8 +35,8 @@ impl Clock for TestClock {
     }
 }
 
-struct Site {
-    jobs: Jobs,
+pub(super) struct Site {
+    pub(super) jobs: Jobs,
     clock: Arc<TestClock>,
     _folder: tempfile::TempDir,
 }
@@ -45,7 +45,7 @@ const START: i64 = 1_800_000_000_000;
 const BACKOFF: Backoff = Backoff { growth: Growth::Constant, first_ms: 10_000, longest_ms: 10_000 };
 
 impl Site {
-    async fn new(policy: Policy) -> Self {
+    pub(super) async fn new(policy: Policy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let schema = Schema { tables: repo::TABLES.to_vec(), migrations: Vec::new() };
         let store = Store::open(&folder.path().join("test.redb"), &Options::default(), &schema).unwrap();
@@ -60,16 +60,16 @@ impl Site {
         self.clock.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
     }
 
-    async fn add(&self, new: NewJob) -> JobId {
+    pub(super) async fn add(&self, new: NewJob) -> JobId {
         self.jobs.enqueue_all(vec![new], None).await.unwrap()[0].id
     }
 
-    async fn lease(&self, max: usize) -> Vec<LeasedJob> {
+    pub(super) async fn lease(&self, max: usize) -> Vec<LeasedJob> {
         let ask = Ask { max, time: SignedDuration::from_secs(30), worker: "w".into(), built_in: false };
         self.jobs.lease("q", ask, Duration::ZERO).await.unwrap().jobs
     }
 
-    fn state(&self, id: JobId) -> Option<JobState> {
+    pub(super) fn state(&self, id: JobId) -> Option<JobState> {
         self.jobs.job(id).ok().map(|(_, status)| status.state_at(self.clock.now()))
     }
 
@@ -90,7 +90,7 @@ impl Site {
     }
 }
 
-fn job(payload: &str) -> NewJob {
+pub(super) fn job(payload: &str) -> NewJob {
     NewJob::new("q", "test", RawValue::from_string(payload.into()).unwrap(), "test")
 }
 
@@ -237,6 +237,35 @@ async fn a_job_waits_for_others_and_goes_with_those_that_are_cancelled() {
     assert_eq!(site.state(chain), Some(JobState::Cancelled));
     let late = site.jobs.enqueue_all(vec![after(then, WaitFor::Success)], None).await;
     assert!(matches!(late, Err(QueueError::Invalid(errors)) if errors[0].pointer == "/jobs/0/after/0"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_dead_job_that_is_not_kept_is_cancelled() {
+    let site = Site::new(Policy { attempts_max: 1, keep_dead_seconds: 0, ..Policy::default() }).await;
+    let made = site.jobs.enqueue_all(vec![job("1")], Some(job("2"))).await.unwrap();
+    let leased = site.lease(1).await.remove(0);
+    site.fail(&leased).await.unwrap();
+    assert_eq!((site.state(made[0].id), site.state(made[1].id)), (None, Some(JobState::Cancelled)));
+}
+
+/// What a job waited for before it was cancelled has no say once it was retried.
+#[tokio::test]
+async fn a_retried_job_waits_for_nobody() {
+    let site = Site::new(Policy::default()).await;
+    let first = site.add(job("1")).await;
+    let running = site.lease(1).await.remove(0);
+    let serial = || NewJob { serial: Some("s".into()), ..job("2") };
+    let second = site.add(NewJob { after: vec![first], ..serial() }).await;
+    site.jobs.cancel(second).await.unwrap();
+    let ahead = site.add(serial()).await;
+    site.jobs.retry(second).await.unwrap();
+    assert_eq!(site.state(second), Some(JobState::Waiting), "for its turn");
+    site.jobs.cancel(first).await.unwrap();
+    site.fail(&running).await.unwrap();
+    let leased = site.lease(5).await;
+    assert_eq!(ids(&leased), [ahead]);
+    site.complete(&leased[0]).await.unwrap();
+    assert_eq!(ids(&site.lease(5).await), [second]);
 }
 
 /// A chain takes no deeper a stack the longer it is.

@@ -105,9 +105,9 @@ async fn jobs_are_cancelled_and_removed() {
     }
     let running = lease(&admin, json!({})).await.remove(0);
     assert_eq!(running["id"], json!(ids[0]));
+    admin.delete(&format!("{JOBS}/{}", ids[0])).await.problem(409, "conflict");
     let cancelled = admin.send("POST", &format!("{JOBS}/{}/cancel", ids[0]), "").await.ok(200);
     assert_eq!((&cancelled["state"], &cancelled["cancelRequested"]), (&json!("running"), &json!(true)));
-    admin.delete(&format!("{JOBS}/{}", ids[0])).await.problem(409, "conflict");
     let heard = admin.post(&end(&running, "heartbeat"), json!({"leaseToken": running["leaseToken"]})).await.ok(200);
     assert_eq!(heard["cancelRequested"], true);
     let body = json!({"leaseToken": running["leaseToken"], "error": "stopped"});
@@ -120,6 +120,8 @@ async fn jobs_are_cancelled_and_removed() {
     admin.get(&format!("{JOBS}/{}", ids[1])).await.problem(404, "not_found");
     admin.delete(&format!("{QUEUES}/sync")).await.expect(204);
     admin.post(LEASE, json!({})).await.problem(404, "not_found");
+    let app = app.restart().await;
+    app.operator().get(&format!("{QUEUES}/sync")).await.problem(404, "not_found");
 }
 
 #[tokio::test]

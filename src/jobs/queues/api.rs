@@ -9,8 +9,8 @@ use super::dto::{
 };
 use crate::{
     http::{ApiError, BoundedBody, NoContent, caller_of, who_of},
-    jobs::{JobService, Many, api::Tag},
-    queue::{JobQuery, Policy, QueueError},
+    jobs::{JobService, api::Tag},
+    queue::{JobQuery, Many, Policy, QueueError},
 };
 
 #[derive(ApiResponse)]

@@ -86,9 +86,6 @@ pub(super) struct Settings {
     attempts_max: Option<u32>,
     /// The pauses between attempts.
     backoff: Option<BackoffDto>,
-    /// How long an attempt of one of the server's own jobs may take, in seconds.
-    #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
-    timeout_seconds: Option<u64>,
     /// How long a job is kept that has succeeded, in seconds; 0 keeps none.
     #[oai(validator(maximum(value = "31622400")))]
     keep_succeeded_seconds: Option<u64>,
@@ -108,7 +105,6 @@ impl Example for Settings {
             rate: Some(RateDto::example()),
             attempts_max: Some(6),
             backoff: Some(BackoffDto::example()),
-            timeout_seconds: None,
             keep_succeeded_seconds: Some(86_400),
             keep_cancelled_seconds: None,
             keep_dead_seconds: None,
@@ -125,7 +121,6 @@ pub(super) struct SettingsInput {
     rate: Option<RateDto>,
     attempts_max: Option<u32>,
     backoff: Option<BackoffInput>,
-    timeout_seconds: Option<u64>,
     keep_succeeded_seconds: Option<u64>,
     keep_cancelled_seconds: Option<u64>,
     keep_dead_seconds: Option<u64>,
@@ -147,10 +142,10 @@ impl SettingsInput {
             rate: rate.unwrap_or(known.rate),
             attempts_max: self.attempts_max.unwrap_or(known.attempts_max),
             backoff: self.backoff.map_or(known.backoff, Into::into),
-            timeout_seconds: self.timeout_seconds.unwrap_or(known.timeout_seconds),
             keep_succeeded_seconds: self.keep_succeeded_seconds.unwrap_or(known.keep_succeeded_seconds),
             keep_cancelled_seconds: self.keep_cancelled_seconds.unwrap_or(known.keep_cancelled_seconds),
             keep_dead_seconds: self.keep_dead_seconds.unwrap_or(known.keep_dead_seconds),
+            ..known
         }
     }
 }
@@ -249,8 +244,6 @@ pub(super) struct QueueResponse {
     attempts_max: u32,
     /// The pauses between attempts.
     backoff: BackoffDto,
-    /// How long an attempt of one of the server's own jobs may take, in seconds.
-    timeout_seconds: u64,
     /// How long a job is kept that has succeeded, in seconds.
     keep_succeeded_seconds: u64,
     /// How long a job is kept that was cancelled, in seconds.
@@ -278,7 +271,6 @@ impl From<Counted> for QueueResponse {
             rate: policy.rate.map(|rate| RateDto { jobs: rate.jobs, seconds: rate.seconds }),
             attempts_max: policy.attempts_max,
             backoff: policy.backoff.into(),
-            timeout_seconds: policy.timeout_seconds,
             keep_succeeded_seconds: policy.keep_succeeded_seconds,
             keep_cancelled_seconds: policy.keep_cancelled_seconds,
             keep_dead_seconds: policy.keep_dead_seconds,
@@ -297,7 +289,6 @@ impl Example for QueueResponse {
             rate: Some(RateDto::example()),
             attempts_max: 6,
             backoff: BackoffDto::example(),
-            timeout_seconds: 300,
             keep_succeeded_seconds: 86_400,
             keep_cancelled_seconds: 86_400,
             keep_dead_seconds: 2_592_000,
