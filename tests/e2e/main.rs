@@ -12,6 +12,8 @@ mod client;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_jobs;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod import;
