@@ -58,7 +58,7 @@ impl Services {
         let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
         let mail = MailService::new(store.clone());
-        let jobs = jobs(&store, &clock).await?;
+        let jobs = jobs(config, &store, &clock).await?;
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let parts = AuthParts {
@@ -140,9 +140,10 @@ fn passwords(config: &Config) -> Passwords {
 }
 
 /// The queue, with what an earlier run of the server had in hand back in its place.
-async fn jobs(store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
+async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
     let jobs = Jobs::new(store.clone(), Arc::clone(clock), []);
     jobs.make_first_queues().await.context("the first queues cannot be made")?;
+    jobs.configure(&config.queue).await.context("the queues of the configuration cannot be made")?;
     jobs.recover().await.context("jobs cannot be taken back")?;
     Ok(jobs)
 }

@@ -24,6 +24,10 @@ impl Config {
             let found = provider.faults(name);
             faults.0.extend(found.into_iter().map(|(key, what)| (format!("sso.{name}.{key}"), what.to_owned())));
         }
+        for (name, queue) in &self.queue {
+            let found = queue.faults();
+            faults.0.extend(found.into_iter().map(|(key, what)| (format!("queue.{name}.{key}"), what.to_owned())));
+        }
         check_parts(self, &mut faults);
         faults.0
     }

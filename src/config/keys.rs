@@ -1,8 +1,9 @@
-//! Which keys there are, and where they stand: `section.key`, and `sso.NAME.key` for each provider of single sign-on.
+//! Which keys there are, and where they stand: `section.key`, and `sso.NAME.key`, `queue.NAME.key` for each provider of single
+//! sign-on and each queue.
 
 use toml::{Table, Value};
 
-use super::{Config, SsoProvider};
+use super::{Config, QueueSettings, SsoProvider};
 
 /// What stands behind the path of a secret that is read from a file.
 pub(super) const FILE_SUFFIX: &str = "_file";
@@ -12,26 +13,37 @@ const SECRETS: [&str; 3] = ["auth.signing_key", "captcha.secret", "mail.smtp_pas
 const PROVIDER_SECRETS: [&str; 2] = ["client_secret", "private_key"];
 /// The section of providers.
 const PROVIDERS: &str = "sso";
+/// The section of queues.
+const QUEUES: &str = "queue";
+/// Sections that have one of their own for each name.
+const NAMED: [&str; 2] = [PROVIDERS, QUEUES];
 
 /// All keys, with their defaults.
 pub(super) struct Keys {
     sections: Table,
-    provider: Table,
+    /// Those of each section of [`NAMED`].
+    named: [Table; 2],
 }
 
 impl Keys {
     pub(super) fn new() -> Self {
         let sections = Table::try_from(Config::default()).unwrap_or_default();
-        Self { sections, provider: Table::try_from(SsoProvider::default()).unwrap_or_default() }
+        let provider = Table::try_from(SsoProvider::default()).unwrap_or_default();
+        let queue = Table::try_from(QueueSettings::default()).unwrap_or_default();
+        Self { sections, named: [provider, queue] }
     }
 
     /// The keys of a section, with their defaults.
     fn section(&self, section: &str) -> Option<&Table> {
         match section.split_once('.') {
-            Some((PROVIDERS, name)) => is_name(name).then_some(&self.provider),
-            Some(_) => None,
-            None => self.sections.get(section)?.as_table().filter(|_| section != PROVIDERS),
+            Some((kind, name)) => self.named(kind).filter(|_| is_name(kind, name)),
+            None => self.sections.get(section)?.as_table().filter(|_| !NAMED.contains(&section)),
         }
+    }
+
+    /// The keys of each section under this one.
+    fn named(&self, kind: &str) -> Option<&Table> {
+        NAMED.iter().zip(&self.named).find(|(known, _)| **known == kind).map(|(_, keys)| keys)
     }
 
     /// The default of a key.
@@ -56,23 +68,36 @@ impl Keys {
         let mut plain = sections.flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section}.{key}")));
         let files = SECRETS.iter().map(|secret| format!("{secret}{FILE_SUFFIX}"));
         let same = |path: &String| path.replace('.', "_").to_uppercase() == variable;
-        plain.find(same).or_else(|| files.into_iter().find(same)).or_else(|| self.path_of_provider(variable))
+        let named = || NAMED.iter().find_map(|kind| self.path_of_named(kind, variable));
+        plain.find(same).or_else(|| files.into_iter().find(same)).or_else(named)
     }
 
-    fn path_of_provider(&self, variable: &str) -> Option<String> {
-        let rest = variable.strip_prefix("SSO_")?.to_lowercase();
-        let files = PROVIDER_SECRETS.iter().map(|secret| format!("{secret}{FILE_SUFFIX}"));
-        let keys = self.provider.keys().cloned().chain(files);
+    fn path_of_named(&self, kind: &str, variable: &str) -> Option<String> {
+        let rest = variable.to_lowercase();
+        let rest = rest.strip_prefix(kind)?.strip_prefix('_')?;
+        let files = PROVIDER_SECRETS.iter().filter(|_| kind == PROVIDERS);
+        let files = files.map(|secret| format!("{secret}{FILE_SUFFIX}"));
+        let keys = self.named(kind)?.keys().cloned().chain(files);
         let found = keys.filter_map(|key| Some((rest.strip_suffix(&format!("_{key}"))?.replace('_', "-"), key)));
-        let (name, key) = found.filter(|(name, _)| is_name(name)).min_by_key(|(name, _)| name.len())?;
-        Some(format!("{PROVIDERS}.{name}.{key}"))
+        let (name, key) = found.filter(|(name, _)| is_name(kind, name)).min_by_key(|(name, _)| name.len())?;
+        Some(format!("{kind}.{name}.{key}"))
     }
 }
 
-/// Whether a provider can have this name.
-pub(super) fn is_name(name: &str) -> bool {
+/// Whether a provider or a queue can have this name.
+fn is_name(kind: &str, name: &str) -> bool {
+    if kind == QUEUES {
+        return is_queue_name(name);
+    }
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&name.len()) && name.bytes().all(fits)
+}
+
+/// Whether a queue can have this name: 1 to 50 of `a-z 0-9 - _`, a letter first.
+#[must_use]
+pub fn is_queue_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    (1..=50).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(fits)
 }
 
 /// Whether the value of a key is secret.
@@ -89,11 +114,11 @@ pub(super) fn secrets(table: &Table) -> Vec<String> {
     SECRETS.iter().map(|path| (*path).to_owned()).chain(theirs).collect()
 }
 
-/// The sections of a file, each provider as one of its own.
+/// The sections of a file, each provider and each queue as one of its own.
 pub(super) fn sections(table: Table) -> Vec<(String, Value)> {
     let split = |(section, value): (String, Value)| match value {
-        Value::Table(all) if section == PROVIDERS => {
-            all.into_iter().map(|(name, value)| (format!("{PROVIDERS}.{name}"), value)).collect()
+        Value::Table(all) if NAMED.contains(&section.as_str()) => {
+            all.into_iter().map(|(name, value)| (format!("{section}.{name}"), value)).collect()
         }
         value => vec![(section, value)],
     };
@@ -121,6 +146,7 @@ pub(super) fn find_section<'t>(table: &'t mut Table, section: &str) -> Option<&'
 
 /// The path of a key in the path of something inside its value.
 pub(super) fn key_of(path: &str) -> String {
-    let count = if path.starts_with(&format!("{PROVIDERS}.")) { 3 } else { 2 };
+    let is_named = path.split_once('.').is_some_and(|(section, _)| NAMED.contains(&section));
+    let count = if is_named { 3 } else { 2 };
     path.split(['.', '[']).take(count).collect::<Vec<_>>().join(".")
 }

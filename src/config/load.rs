@@ -238,6 +238,30 @@ mod tests {
     }
 
     #[test]
+    fn queues_have_sections_of_their_own() {
+        let toml = "[queue.emails]\nconcurrency = 2\n[queue.my_news]\npause = \"constant\"";
+        let (_folder, first) = sources(toml, &[("STEAD_QUEUE_NIGHT_WORK_RATE_JOBS", "7")], &[]);
+        let config = load(&first).unwrap();
+        let names: Vec<_> = config.queue.keys().collect();
+        assert_eq!(names, ["emails", "my_news", "night-work"]);
+        assert_eq!((config.queue["emails"].concurrency, config.queue["emails"].attempts_max), (2, 4));
+        assert_eq!(config.queue["night-work"].rate_jobs, 7);
+        let toml = "[queue.emails]\nattempts_max = 0\nrate_seconds = \"x\"\n[queue.Emails]\n[queue.a]\ntypo = 1\npause = \"x\"";
+        let (_folder, second) = sources(toml, &[("STEAD_QUEUE_CONCURRENCY", "1")], &[]);
+        let text = load(&second).unwrap_err().to_string();
+        for path in [
+            "queue.emails.attempts_max",
+            "queue.emails.rate_seconds",
+            "queue.Emails",
+            "queue.a.typo",
+            "queue.a.pause",
+            "STEAD_QUEUE_CONCURRENCY",
+        ] {
+            assert!(text.contains(&format!("  {path}: ")), "{path} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
     fn faults_of_providers_are_named() {
         let toml = "[sso.google]\nscopes = \"openid\"\nclient_id = 1\n[sso.ours]\nclient_id = \"o\"\nclient_secret = \"s\"\ntypo = 1\n[sso.\"A b\"]\n[sso.apple]\nclient_id = \"a\"";
         let env =

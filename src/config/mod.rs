@@ -6,6 +6,7 @@
 mod check;
 mod keys;
 mod load;
+mod queue;
 mod sso;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -13,7 +14,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use keys::is_queue_name;
 pub use load::{ConfigErrors, Sources, load};
+pub use queue::QueueSettings;
 pub use sso::{PRESETS, SsoProvider, TENANTS, is_of_many_tenants, is_secure, is_shared};
 
 /// The whole configuration.
@@ -32,6 +35,8 @@ pub struct Config {
     pub auth: Auth,
     /// Providers of single sign-on, by name: `[sso.google]`, `[sso.our-own]`.
     pub sso: BTreeMap<String, SsoProvider>,
+    /// Queues that are as their section says: `[queue.emails]`, `[queue.newsletters]`.
+    pub queue: BTreeMap<String, QueueSettings>,
     /// Captchas.
     pub captcha: Captcha,
     /// The audit log.

@@ -223,6 +223,9 @@ pub struct Queue {
     pub name: String,
     /// Whether no job of it starts.
     pub paused: bool,
+    /// Whether its policy stands in the configuration, and is changed only there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub configured: bool,
     /// What holds for its jobs.
     pub policy: Policy,
 }

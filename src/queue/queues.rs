@@ -1,12 +1,15 @@
 //! Making, changing and removing queues.
 
+use std::collections::BTreeMap;
+
 use super::{
     error::QueueError,
-    model::{JobState, Policy, Queue, first_queues},
+    model::{Backoff, Growth, JobState, Policy, Queue, Rate, first_queues},
     repo,
     service::Jobs,
     work::Work,
 };
+use crate::config::QueueSettings;
 
 /// The most queues.
 const QUEUES_MAX: usize = 1_000;
@@ -47,10 +50,23 @@ impl Jobs {
         .await
     }
 
+    /// Makes queues as the configuration says, with those that are there. One that it names no more stays, and is changed by requests again.
+    ///
+    /// # Errors
+    /// [`QueueError::Conflict`] when there are too many.
+    pub async fn configure(&self, sections: &BTreeMap<String, QueueSettings>) -> Result<(), QueueError> {
+        let wanted: BTreeMap<String, Policy> =
+            sections.iter().map(|(name, settings)| (name.clone(), settings.into())).collect();
+        if differ(&repo::queues(&self.store.snapshot())?, &wanted) {
+            self.write(move |work| configure(work, wanted)).await?;
+        }
+        Ok(())
+    }
+
     /// Changes a queue: its policy, and whether jobs of it start.
     ///
     /// # Errors
-    /// [`QueueError::NoQueue`], and what `change` answers.
+    /// [`QueueError::NoQueue`], [`QueueError::Conflict`] for the policy of one that is configured, and what `change` answers.
     pub async fn change_queue(
         &self,
         name: String,
@@ -58,7 +74,11 @@ impl Jobs {
     ) -> Result<Queue, QueueError> {
         let changed = self.write(move |work| {
             let mut queue = repo::queue(work.tx, &name)?.ok_or_else(|| no_queue(&name))?;
+            let policy = queue.policy;
             change(&mut queue)?;
+            if queue.configured && queue.policy != policy {
+                return Err(is_configured(&queue.name));
+            }
             repo::put_queue(work.tx, &queue)?;
             // There may be room now.
             work.ring(queue.number, true);
@@ -71,10 +91,13 @@ impl Jobs {
     /// Removes a queue that has no jobs.
     ///
     /// # Errors
-    /// [`QueueError::NoQueue`], [`QueueError::Conflict`] when it has jobs.
+    /// [`QueueError::NoQueue`], [`QueueError::Conflict`] when it has jobs, or is configured.
     pub async fn delete_queue(&self, name: String) -> Result<(), QueueError> {
         self.write(move |work| {
             let queue = repo::queue(work.tx, &name)?.ok_or_else(|| no_queue(&name))?;
+            if queue.configured {
+                return Err(is_configured(&queue.name));
+            }
             for state in JobState::ALL {
                 if work.counted(queue.number, state)? > 0 {
                     let why = format!("the queue has jobs that are {}; remove them first", state.name());
@@ -97,9 +120,55 @@ fn create(work: &mut Work<'_, '_>, name: String, policy: Policy) -> Result<Queue
         return Err(QueueError::Conflict(why));
     }
     let number = repo::next_number(work.tx)?;
-    let queue = Queue { number, name, paused: false, policy };
+    let queue = Queue { number, name, paused: false, configured: false, policy };
     repo::put_queue(work.tx, &queue)?;
     Ok(queue)
+}
+
+fn is_configured(name: &str) -> QueueError {
+    let why = format!("the configuration says how this queue is; change the section [queue.{name}] there");
+    QueueError::Conflict(why)
+}
+
+/// Whether a queue is not as the configuration says.
+fn differ(known: &[Queue], wanted: &BTreeMap<String, Policy>) -> bool {
+    let as_wanted = |queue: &Queue| match wanted.get(&queue.name) {
+        Some(policy) => queue.configured && queue.policy == *policy,
+        None => !queue.configured,
+    };
+    let all = wanted.keys().all(|name| known.iter().any(|queue| queue.name == *name));
+    !all || !known.iter().all(as_wanted)
+}
+
+fn configure(work: &mut Work<'_, '_>, mut wanted: BTreeMap<String, Policy>) -> Result<(), QueueError> {
+    for queue in repo::queues(work.tx)? {
+        let section = wanted.remove(&queue.name);
+        let configured = section.is_some();
+        let policy = section.unwrap_or(queue.policy);
+        repo::put_queue(work.tx, &Queue { configured, policy, ..queue })?;
+    }
+    for (name, policy) in wanted {
+        let made = create(work, name, policy)?;
+        repo::put_queue(work.tx, &Queue { configured: true, ..made })?;
+    }
+    Ok(())
+}
+
+impl From<&QueueSettings> for Policy {
+    fn from(settings: &QueueSettings) -> Self {
+        let growth = if settings.pause == "constant" { Growth::Constant } else { Growth::Exponential };
+        let rate = Rate { jobs: settings.rate_jobs, seconds: settings.rate_seconds };
+        Self {
+            concurrency: settings.concurrency,
+            rate: (rate.jobs > 0).then_some(rate),
+            attempts_max: settings.attempts_max,
+            backoff: Backoff { growth, first_ms: settings.pause_ms, longest_ms: settings.pause_ms_max },
+            keep_succeeded_seconds: settings.keep_succeeded_seconds,
+            keep_cancelled_seconds: settings.keep_cancelled_seconds,
+            keep_dead_seconds: settings.keep_dead_seconds,
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) fn no_queue(name: &str) -> QueueError {

@@ -1,6 +1,7 @@
 //! Jobs by the API: made by programs, worked on by others, each within what it may.
 
 use serde_json::{Value, json};
+use stead::config::QueueSettings;
 
 use crate::support::{Client, TestApp};
 
@@ -202,6 +203,32 @@ async fn a_queue_is_made_changed_and_paused() {
     admin.patch(&format!("{QUEUES}/sync"), json!({"concurrency": 9})).await.expect(200);
     let app = app.restart().await;
     assert_eq!(app.operator().get(&format!("{QUEUES}/sync")).await.ok(200)["concurrency"], 9);
+}
+
+#[tokio::test]
+async fn a_queue_of_the_configuration_is_as_it_says() {
+    let news = QueueSettings { concurrency: 7, rate_jobs: 5, ..QueueSettings::default() };
+    let sections = [("sync".into(), QueueSettings::default()), ("news".into(), news)];
+    let app = TestApp::new().with_config(|config| config.queue = sections.into()).start().await;
+    let admin = app.admin().await;
+    let (news, sync) = (format!("{QUEUES}/news"), format!("{QUEUES}/sync"));
+    let shown = admin.get(&news).await.ok(200);
+    let expected = (&json!(true), &json!(7), &json!({"jobs": 5, "seconds": 60}));
+    assert_eq!((&shown["configured"], &shown["concurrency"], &shown["rate"]), expected);
+    assert_eq!(admin.get(&sync).await.ok(200)["concurrency"], 0, "a section says everything");
+    assert_eq!(admin.get(&format!("{QUEUES}/emails")).await.ok(200)["configured"], false);
+    admin.patch(&news, json!({"concurrency": 8})).await.problem(409, "conflict");
+    admin.delete(&news).await.problem(409, "conflict");
+    admin.patch(&news, json!({"paused": true})).await.expect(200);
+    // What is not in the configuration any more stays as it is, until somebody changes it.
+    let sections = [("sync".into(), QueueSettings::default())];
+    let app = app.restart_with(|config| config.queue = sections.into()).await;
+    let shown = app.operator().get(&news).await.ok(200);
+    let expected = (&json!(false), &json!(7), &json!(true));
+    assert_eq!((&shown["configured"], &shown["concurrency"], &shown["paused"]), expected);
+    assert_eq!(app.operator().get(&sync).await.ok(200)["configured"], true);
+    app.operator().patch(&news, json!({"concurrency": 8})).await.expect(200);
+    app.operator().delete(&news).await.expect(204);
 }
 
 #[tokio::test]

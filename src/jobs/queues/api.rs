@@ -69,7 +69,7 @@ impl QueuesApi {
     /// Change a queue
     ///
     /// Who has the permission `queues:update`, or `queues.<name>:update`, may call this. With `paused` no job of it starts; what runs goes
-    /// on.
+    /// on. The settings of a queue that is `configured` are changed in the configuration only.
     #[oai(path = "/queues/:queue", method = "patch", operation_id = "updateQueue")]
     async fn update(
         &self,

@@ -4,6 +4,7 @@ use poem_openapi::{Enum, Object, types::Example};
 use serde::Deserialize;
 
 use crate::{
+    config::is_queue_name,
     jobs::{dto::StateName, input::BackoffInput},
     kernel::FieldError,
     queue::{Backoff, Counted, Growth, JobState, Policy, Queue, Rate},
@@ -178,10 +179,8 @@ pub(super) struct QueueInput {
 
 impl QueueInput {
     pub(super) fn fault(&self) -> Option<FieldError> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        let good = self.name.starts_with(|c: char| c.is_ascii_lowercase()) && self.name.chars().all(fits);
         let detail = "must have 1 to 50 of the characters a-z 0-9 - _, a letter first";
-        (!good).then(|| FieldError::at("name", "format", detail))
+        (!is_queue_name(&self.name)).then(|| FieldError::at("name", "format", detail))
     }
 }
 
@@ -236,6 +235,8 @@ pub(super) struct QueueResponse {
     name: String,
     /// Whether no job of it starts.
     paused: bool,
+    /// Whether its settings stand in the server's configuration, and are changed only there.
+    configured: bool,
     /// How many jobs run at once; 0 for any number.
     concurrency: u32,
     /// How many jobs start in a while.
@@ -267,6 +268,7 @@ impl From<Counted> for QueueResponse {
         Self {
             name: queue.name,
             paused: queue.paused,
+            configured: queue.configured,
             concurrency: policy.concurrency,
             rate: policy.rate.map(|rate| RateDto { jobs: rate.jobs, seconds: rate.seconds }),
             attempts_max: policy.attempts_max,
@@ -285,6 +287,7 @@ impl Example for QueueResponse {
         Self {
             name: "newsletters".into(),
             paused: false,
+            configured: false,
             concurrency: 3,
             rate: Some(RateDto::example()),
             attempts_max: 6,
