@@ -94,6 +94,8 @@ pub(crate) enum Workload {
     Ratios,
     /// Opt-in: refreshes, sign-ins beside the bare rate of hashing and beside reads, and reads with and without authentication.
     Identity,
+    /// Opt-in: making jobs, working them off, and how soon one starts.
+    Queue,
     /// Opt-in: import of 1,000,000 records, with peak memory.
     ImportMillion,
     /// Opt-in: from spawn to ready after kill -9, idle and under load.
@@ -108,6 +110,7 @@ impl Workload {
                 | Self::AggregateRead
                 | Self::Ratios
                 | Self::Identity
+                | Self::Queue
                 | Self::ImportMillion
                 | Self::Kill9Start
         )

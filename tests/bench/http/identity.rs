@@ -38,20 +38,20 @@ fn credentials(number: u64) -> String {
 }
 
 /// Requests of one kind that many connections made.
-struct Made {
-    latencies: RefCell<Histogram>,
+pub(crate) struct Made {
+    pub(crate) latencies: RefCell<Histogram>,
     count: Cell<u64>,
-    until: Instant,
+    pub(crate) until: Instant,
 }
 
 impl Made {
-    fn new(seconds: u64) -> Rc<Self> {
+    pub(crate) fn new(seconds: u64) -> Rc<Self> {
         let until = Instant::now() + Duration::from_secs(seconds);
         Rc::new(Self { latencies: RefCell::new(Histogram::new()), count: Cell::new(0), until })
     }
 
     /// Sends a request and takes its answer; anything but success ends the run.
-    async fn send(&self, connection: &mut Connection, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(crate) async fn send(&self, connection: &mut Connection, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
         let start = Instant::now();
         let head = connection.exchange(bytes).await?;
         self.latencies.borrow_mut().record(start.elapsed());
@@ -142,7 +142,8 @@ async fn refreshes(server: &Server, options: &Options) -> anyhow::Result<Outcome
     Ok(Outcome { latencies, elapsed: start.elapsed(), cpu, errors: 0, first_error: None })
 }
 
-async fn finish(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+/// Waits for all of them.
+pub(crate) async fn finish(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     while let Some(done) = tasks.join_next().await {
         done??;
     }

@@ -4,7 +4,7 @@
 //! around it; [`histogram`]; [`process`] the server as an operating system process; [`bare`] the poem servers that set the limit;
 //! [`app`] the application with and without authentication;
 //! [`system`] what a measured system must offer, [`stead`] and [`pocketbase`] the two that do; [`requests`] the rows made of
-//! requests, [`identity`] sign-in and sessions, [`storage`] import, start and recovery; [`report`] the tables. `tests/bench/README.md` says what each row means.
+//! requests, [`identity`] sign-in and sessions, [`queue`] jobs, [`storage`] import, start and recovery; [`report`] the tables. `tests/bench/README.md` says what each row means.
 //!
 //! Not a test: nothing here passes or fails by speed. Wrong answers do fail the run, for a fast error is no result.
 #![expect(clippy::print_stdout, reason = "the report is what this program writes to standard output")]
@@ -19,6 +19,7 @@ mod identity;
 mod load;
 mod pocketbase;
 mod process;
+mod queue;
 mod ratios;
 mod report;
 mod requests;
@@ -104,6 +105,12 @@ async fn measure_system<S: System>(
             identity::measure::<S>(&server, &token, options, report).await?;
             server.process.stop().await?;
             app::measure(system, options, dir, report, |token| requests::reads::<S>(options, token)).await?;
+        }
+        if options.wants(Workload::Queue) && S::AGGREGATE.is_some() {
+            let server = system.serve(dir).await?;
+            let token = system.sign_in(server.addr).await?;
+            queue::measure::<S>(&server, &token, options, report).await?;
+            server.process.stop().await?;
         }
         if options.wants(Workload::Ratios) && S::AGGREGATE.is_some() {
             let server = system.serve(dir).await?;

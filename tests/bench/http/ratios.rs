@@ -20,13 +20,14 @@ const DEEP_PAGE: usize = 10_000;
 const BATCH: u64 = 1_000;
 
 /// A connection with credentials.
-struct Caller {
-    connection: Connection,
-    headers: String,
+pub(crate) struct Caller {
+    pub(crate) connection: Connection,
+    pub(crate) headers: String,
 }
 
 impl Caller {
-    async fn send(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<(Duration, Value)> {
+    /// Sends a request. Answers how long it took, and the JSON of the answer.
+    pub(crate) async fn send(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<(Duration, Value)> {
         let mut bytes = Vec::new();
         request(&mut bytes, method, path, &self.headers, body);
         let start = Instant::now();
@@ -55,7 +56,7 @@ impl Caller {
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

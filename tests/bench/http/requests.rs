@@ -95,6 +95,11 @@ pub(crate) fn reads<S: System>(options: &Options, token: &str) -> Maker {
     Row { headers: headers.into(), ..Row::new::<S>(options, token) }.read()
 }
 
+/// Creates of records.
+pub(crate) fn creates<S: System>(options: &Options, token: &str) -> Maker {
+    Row::new::<S>(options, token).create()
+}
+
 /// Creates records over many connections, for longer than anyone listens: the caller drops the future.
 pub(crate) async fn create_on<S: System>(
     options: &Options,
@@ -102,7 +107,7 @@ pub(crate) async fn create_on<S: System>(
     token: &str,
     clock: &CpuClock,
 ) -> anyhow::Result<Outcome> {
-    let maker = Row::new::<S>(options, token).create();
+    let maker = creates::<S>(options, token);
     Load { addr, connections: options.connections, seconds: 3600, maker }.run(clock).await
 }
 
