@@ -52,13 +52,13 @@ impl Services {
     pub(super) async fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let collections = collections(&store, &catalogs, &clock).await?;
+        let jobs = jobs(config, &store, &clock).await?;
         let (own_catalogs, own_clock) = (Arc::clone(&catalogs), Arc::clone(&clock));
-        let records = RecordService::new(collections.clone(), own_catalogs, own_clock, limits(config));
+        let records = RecordService::new(collections.clone(), own_catalogs, jobs.clone(), own_clock, limits(config));
         let records = Arc::new(records);
         let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
         let mail = MailService::new(store.clone());
-        let jobs = jobs(config, &store, &clock).await?;
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let parts = AuthParts {

@@ -271,27 +271,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut reader);
     let value = parsed.map_err(|error| {
-        let pointer = json_pointer(error.path());
-        let inner = error.into_inner();
         // The parser calls a member that stands there twice a fault of the data, though no schema would take it.
-        let twice = inner.to_string().starts_with("duplicate field");
-        if inner.is_data() && !twice {
-            let errors = vec![FieldError::new(pointer, "type", inner)];
+        let twice = error.inner().to_string().starts_with("duplicate field");
+        if error.inner().is_data() && !twice {
+            let errors = vec![FieldError::of_type(&error)];
             return ApiError::new(Code::ValidationFailed, "the body is not valid; see errors").with_errors(errors);
         }
-        ApiError::new(Code::InvalidJson, format!("the body is not JSON: {inner}"))
+        ApiError::new(Code::InvalidJson, format!("the body is not JSON: {}", error.inner()))
     })?;
     reader.end().map_err(|error| ApiError::new(Code::InvalidJson, format!("the body is not JSON: {error}")))?;
     Ok(value)
-}
-
-fn json_pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let segment = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => crate::kernel::error::pointer_to(key),
-        Segment::Enum { variant } => crate::kernel::error::pointer_to(variant),
-        Segment::Unknown => String::new(),
-    };
-    path.iter().map(segment).collect()
 }

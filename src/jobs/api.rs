@@ -11,15 +11,17 @@ use poem_openapi::{
 use super::{
     JobService,
     dto::{
-        BatchCreate, BatchInput, BatchResponse, JobCreate, JobListResponse, JobResponse, JobUpdate, LogDto, LogReply,
-        MadeResponse, StateName, UpdateInput,
+        BatchCreate, BatchResponse, JobCreate, JobListResponse, JobResponse, JobUpdate, LogDto, LogReply, MadeResponse,
+        StateName, UpdateInput,
     },
-    input::{self, JobInput},
 };
 use crate::{
-    http::{ApiError, BoundedBody, JsonReply, NoContent, caller_of, time_parameter, who_of},
+    http::{ApiError, BoundedBody, JsonBody, JsonReply, NoContent, caller_of, time_parameter, who_of},
     kernel::{Code, FieldError},
-    queue::{JobChange, JobQuery, NewJob, QueueError},
+    queue::{
+        JobChange, JobInput, JobQuery, QueueError,
+        input::{self, JobsInput},
+    },
 };
 
 /// Groups of operations.
@@ -56,7 +58,7 @@ impl JobsApi {
     ///
     /// Who has the permission `queues:create`, or `queues.<name>:create`, may call this.
     #[oai(path = "/jobs", method = "post", operation_id = "createJob")]
-    async fn create(&self, request: &Request, body: BoundedBody<JobInput, JobCreate>) -> Result<Made, ApiError> {
+    async fn create(&self, request: &Request, body: JsonBody<JobInput, JobCreate>) -> Result<Made, ApiError> {
         let caller = caller_of(request)?;
         let job = body.0.job(caller.id.as_str(), self.jobs.now()).map_err(QueueError::Invalid)?;
         let made = self.jobs.enqueue(&caller, vec![job], None).await.map_err(alone)?;
@@ -72,21 +74,10 @@ impl JobsApi {
     async fn create_many(
         &self,
         request: &Request,
-        body: BoundedBody<BatchInput, BatchCreate>,
+        body: JsonBody<JobsInput, BatchCreate>,
     ) -> Result<MadeMany, ApiError> {
         let caller = caller_of(request)?;
-        let (by, now) = (caller.id.as_str(), self.jobs.now());
-        let mut faults = Vec::new();
-        let mut read = |job: JobInput, place: String| -> Option<NewJob> {
-            let moved = |error: FieldError| FieldError { pointer: format!("{place}{}", error.pointer), ..error };
-            job.job(by, now).map_err(|errors| faults.extend(errors.into_iter().map(moved))).ok()
-        };
-        let jobs = body.0.jobs.into_iter().enumerate().filter_map(|(at, job)| read(job, format!("/jobs/{at}")));
-        let jobs: Vec<_> = jobs.collect();
-        let then = body.0.then.and_then(|then| read(then, "/then".into()));
-        if !faults.is_empty() {
-            return Err(QueueError::Invalid(faults).into());
-        }
+        let (jobs, then) = body.0.jobs(caller.id.as_str(), self.jobs.now()).map_err(QueueError::Invalid)?;
         let count = jobs.len();
         let mut items: Vec<MadeResponse> =
             self.jobs.enqueue(&caller, jobs, then).await?.into_iter().map(MadeResponse::from).collect();

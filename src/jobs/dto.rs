@@ -7,7 +7,7 @@ use poem_openapi::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
-use super::{input::JobInput, queues::dto::BackoffDto};
+use super::queues::dto::BackoffDto;
 use crate::queue::{Attempt, Enqueued, JobState, Listed, Making};
 
 const ID: &str = "0198c5f2-7b1e-7c3a-9d53-0f5f6a1f2b3c";
@@ -113,14 +113,6 @@ impl Example for BatchCreate {
     fn example() -> Self {
         Self { jobs: vec![JobCreate::example()], then: None }
     }
-}
-
-/// The same as it is read.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct BatchInput {
-    pub(super) jobs: Vec<JobInput>,
-    pub(super) then: Option<JobInput>,
 }
 
 /// How a job came about.

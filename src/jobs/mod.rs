@@ -6,7 +6,6 @@
 
 pub mod api;
 mod dto;
-mod input;
 pub mod queues;
 mod service;
 pub mod work;

@@ -9,7 +9,7 @@ use crate::{
     access::{Action, Principal, Who},
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
-        Leased, Listed, Many, NewJob, Policy, Queue, QueueError,
+        Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
     },
 };
 
@@ -22,18 +22,6 @@ pub struct JobService {
     jobs: Jobs,
     /// How long a request may wait for a job.
     wait_max: Duration,
-}
-
-/// Whether the caller may do this with the jobs of a queue.
-fn check(caller: &Principal, queue: &str, action: Action) -> Result<(), QueueError> {
-    if caller.may("queues", action) {
-        return Ok(());
-    }
-    let resource = format!("queues.{queue}");
-    if caller.may(&resource, action) {
-        return Ok(());
-    }
-    Err(QueueError::Forbidden(format!("queues:{}, or {resource}:{}", action.name(), action.name())))
 }
 
 impl JobService {
@@ -60,7 +48,7 @@ impl JobService {
         then: Option<NewJob>,
     ) -> Result<Vec<Enqueued>, QueueError> {
         for job in new.iter().chain(&then) {
-            check(caller, &job.queue, Action::Create)?;
+            allow(caller, &job.queue, Action::Create)?;
         }
         self.jobs.enqueue_all(new, then).await
     }
@@ -68,9 +56,9 @@ impl JobService {
     /// A job of which the caller may do this. Of others it is not told that they are there.
     fn find(&self, caller: &Principal, id: &str, action: Action) -> Result<Listed, QueueError> {
         let listed = self.jobs.listed(JobId::parse(id).ok_or(QueueError::NotFound)?)?;
-        match check(caller, &listed.queue, action) {
+        match allow(caller, &listed.queue, action) {
             Ok(()) => Ok(listed),
-            Err(error) if check(caller, &listed.queue, Action::Read).is_ok() => Err(error),
+            Err(error) if allow(caller, &listed.queue, Action::Read).is_ok() => Err(error),
             Err(_) => Err(QueueError::NotFound),
         }
     }
@@ -99,7 +87,7 @@ impl JobService {
     /// [`QueueError::Forbidden`] without `list`, [`QueueError::NoQueue`].
     pub async fn list(&self, caller: &Principal, query: JobQuery) -> Result<JobPage, QueueError> {
         match &query.queue {
-            Some(queue) => check(caller, queue, Action::List)?,
+            Some(queue) => allow(caller, queue, Action::List)?,
             None if caller.may("queues", Action::List) => {}
             None => {
                 return Err(QueueError::Forbidden("queues:list; with queues.<name>:list, name the queue".into()));
@@ -160,7 +148,7 @@ impl JobService {
         (queue, query): (String, JobQuery),
         many: Many,
     ) -> Result<(usize, bool), QueueError> {
-        check(caller, &queue, if many == Many::Remove { Action::Delete } else { Action::Update })?;
+        allow(caller, &queue, if many == Many::Remove { Action::Delete } else { Action::Update })?;
         let query = JobQuery { queue: Some(queue.clone()), limit: MANY_MAX, ..query };
         let page = self.jobs.list(query).await?;
         let done = self.jobs.many(page.jobs.iter().map(|listed| listed.id).collect(), many).await?;
@@ -173,7 +161,7 @@ impl JobService {
     /// # Errors
     /// [`QueueError::Forbidden`] without `work`, [`QueueError::NoQueue`].
     pub async fn lease(&self, caller: &Principal, queue: &str, ask: Ask, wait: Duration) -> Result<Leased, QueueError> {
-        check(caller, queue, Action::Work)?;
+        allow(caller, queue, Action::Work)?;
         self.jobs.lease(queue, ask, wait.min(self.wait_max)).await
     }
 
@@ -183,7 +171,7 @@ impl JobService {
         // Most workers may work on every queue, and need no look-up.
         if !caller.may("queues", Action::Work) {
             let queue = self.jobs.queue_name_of(id)?;
-            check(caller, &queue, Action::Work).map_err(|_| QueueError::NotFound)?;
+            allow(caller, &queue, Action::Work).map_err(|_| QueueError::NotFound)?;
         }
         Ok(id)
     }
@@ -230,7 +218,7 @@ impl JobService {
     /// [`QueueError::Forbidden`] when there is none.
     pub fn queues(&self, caller: &Principal) -> Result<Vec<Counted>, QueueError> {
         let mut queues = self.jobs.queues()?;
-        queues.retain(|counted| check(caller, &counted.queue.name, Action::List).is_ok());
+        queues.retain(|counted| allow(caller, &counted.queue.name, Action::List).is_ok());
         if queues.is_empty() && !caller.may("queues", Action::List) {
             return Err(QueueError::Forbidden("queues:list".into()));
         }
@@ -242,7 +230,7 @@ impl JobService {
     /// # Errors
     /// [`QueueError::Forbidden`], [`QueueError::NoQueue`].
     pub fn queue(&self, caller: &Principal, name: &str) -> Result<Counted, QueueError> {
-        check(caller, name, Action::Read)?;
+        allow(caller, name, Action::Read)?;
         self.jobs.counted_queue(name)
     }
 
@@ -276,7 +264,7 @@ impl JobService {
         name: String,
         change: impl FnOnce(&mut Queue) -> Result<(), QueueError> + Send + 'static,
     ) -> Result<Counted, QueueError> {
-        check(caller, &name, Action::Update)?;
+        allow(caller, &name, Action::Update)?;
         let changed = self.jobs.change_queue(name.clone(), change).await?;
         tracing::info!(queue = name, paused = changed.paused, request_id = who.request_id, "a queue was changed");
         self.jobs.counted_queue(&name)
@@ -287,7 +275,7 @@ impl JobService {
     /// # Errors
     /// [`QueueError::Forbidden`], [`QueueError::NoQueue`], [`QueueError::Conflict`].
     pub async fn delete_queue(&self, caller: &Principal, name: String) -> Result<(), QueueError> {
-        check(caller, &name, Action::Delete)?;
+        allow(caller, &name, Action::Delete)?;
         self.jobs.delete_queue(name).await
     }
 }

@@ -117,6 +117,18 @@ impl FieldError {
     pub fn at(name: &str, code: &'static str, detail: impl fmt::Display) -> Self {
         Self::new(pointer_to(name), code, detail)
     }
+
+    /// What does not fit where something of another type is to stand.
+    #[must_use]
+    pub fn of_type(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
+        use serde_path_to_error::Segment;
+        let segment = |segment: &Segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key: name } | Segment::Enum { variant: name } => pointer_to(name),
+            Segment::Unknown => String::new(),
+        };
+        Self::new(error.path().iter().map(segment).collect::<String>(), "type", error.inner())
+    }
 }
 
 /// The JSON pointer to the top-level member `name`.

@@ -34,6 +34,18 @@ pub enum Making {
     Replaced,
 }
 
+impl Making {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Skipped => "skipped",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
 impl Work<'_, '_> {
     /// Makes a job. `id` is its own, and later than that of any job that was made before.
     pub(super) fn enqueue(

@@ -4,13 +4,15 @@
 //! crash loses nothing and repeats only what was running. Nothing polls: workers are woken by the commit that has something for them,
 //! and one task keeps the times.
 //!
-//! Who may do what is not asked here, nor are jobs described to clients.
+//! Here is said what clients may ask for ([`input`], [`allow`]); who asks, and how jobs are described to clients, is for others.
 
+mod allow;
 mod bells;
 mod change;
 mod enqueue;
 mod error;
 mod finish;
+pub mod input;
 mod keeper;
 mod keys;
 mod lease;
@@ -26,10 +28,12 @@ mod tests_of_workers;
 mod work;
 mod worker;
 
+pub use allow::allow;
 pub use change::JobChange;
 pub use enqueue::{Enqueued, Making};
 pub use error::QueueError;
 pub use finish::{Beat, Failure, Heard};
+pub use input::JobInput;
 pub use lease::{Ask, Leased, LeasedJob};
 pub use list::{Counted, JobPage, JobQuery, Listed};
 pub use model::{

@@ -4,6 +4,7 @@ use crate::{
     auth::AuthError,
     collections::CollectionError,
     kernel::{Code, DomainError, FieldError},
+    queue::QueueError,
     store::StoreError,
 };
 
@@ -91,6 +92,9 @@ pub enum RecordError {
     /// What a change of a user's record would do to accounts.
     #[error(transparent)]
     Account(#[from] AuthError),
+    /// What came of a job that was to be made with a record.
+    #[error(transparent)]
+    Job(QueueError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,6 +118,7 @@ impl DomainError for RecordError {
             Self::Cursor => Code::InvalidCursor,
             Self::IndexRequired(_) => Code::IndexRequired,
             Self::Account(error) => error.code(),
+            Self::Job(error) => error.code(),
             Self::Store(error) => error.code(),
         }
     }
@@ -133,6 +138,16 @@ impl DomainError for RecordError {
             Self::Account(error) => error.retry_after_seconds(),
             Self::Store(error) => error.retry_after_seconds(),
             _ => None,
+        }
+    }
+}
+
+impl From<QueueError> for RecordError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Invalid(errors) => Self::Invalid(errors),
+            QueueError::Store(error) => Self::Store(error),
+            error => Self::Job(error),
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     expr::Expr,
     http::Renewal,
     kernel::{Clock, IdSource, RecordId},
+    queue::Jobs,
     store::{Store, Tx},
 };
 
@@ -130,6 +131,7 @@ pub struct RecordService {
     pub(super) waiting_bytes: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
+    pub(super) jobs: Jobs,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
@@ -147,13 +149,20 @@ impl std::fmt::Debug for RecordService {
 impl RecordService {
     /// The service on these collections.
     #[must_use]
-    pub fn new(collections: CollectionService, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+    pub fn new(
+        collections: CollectionService,
+        catalogs: Arc<Catalogs>,
+        jobs: Jobs,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
         Self {
             collections,
             waiting_bytes: Arc::default(),
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
             catalogs,
+            jobs,
             clock,
             ids: Arc::default(),
             limits,

@@ -20,6 +20,7 @@ use crate::{
         Catalogs, Collection, CollectionInput, CollectionService, Slots, catalog::split_direction, layout, maintenance,
     },
     kernel::SystemClock,
+    queue::{self, Jobs},
     store::{Options, Schema, Store, StoreError, key::Direction},
 };
 
@@ -44,15 +45,17 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new(indexes: &[Vec<String>], late: bool, rows: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let tables = crate::collections::TABLES.into_iter().chain(super::TABLES).collect();
+        let tables = crate::collections::TABLES.into_iter().chain(super::TABLES).chain(queue::TABLES).collect();
         let schema = Schema { tables, migrations: Vec::new() };
         let store = Store::open(&folder.path().join("s"), &Options::default(), &schema).unwrap();
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let clock = Arc::new(SystemClock);
         let collections =
-            CollectionService::new(store, Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
+            CollectionService::new(store.clone(), Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
+        let jobs = Jobs::new(store, clock.clone(), []);
         let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
-        let records = Arc::new(RecordService::new(collections.clone(), Arc::clone(&catalogs), clock, limits));
+        let records = RecordService::new(collections.clone(), Arc::clone(&catalogs), jobs, clock, limits);
+        let records = Arc::new(records);
         let caller = Caller::operator();
         let world = Self { _folder: folder, catalogs, records, caller };
         let fields = COLUMNS.map(|(name, kind)| json!({ "name": name, "type": kind, "many": name == "tags" }));

@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use crate::{
     config::is_queue_name,
-    jobs::{dto::StateName, input::BackoffInput},
+    jobs::dto::StateName,
     kernel::FieldError,
-    queue::{Backoff, Counted, Growth, JobState, Policy, Queue, Rate},
+    queue::{Backoff, Counted, Growth, JobState, Policy, Queue, Rate, input::BackoffInput},
 };
 
 /// How pauses grow.

@@ -12,8 +12,8 @@ use super::dto::{
 };
 use crate::{
     http::{ApiError, BoundedBody, JsonReply, NoContent, caller_of},
-    jobs::{JobService, api::Tag, input::checked},
-    queue::{Ask, Beat, Failure},
+    jobs::{JobService, api::Tag},
+    queue::{Ask, Beat, Failure, input::checked},
 };
 
 /// The endpoints of workers.

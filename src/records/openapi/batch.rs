@@ -14,16 +14,18 @@ pub fn common_fragment() -> Fragment {
         json!({"application/json": {"schema": shapes::reference("BatchResponse"), "example": {"results": [
             {"status": 201, "id": "019a9c3e-7b1d-7c52-9d5e-000000000001", "version": 1, "record": {"name": "Ann"}},
             {"status": 204, "id": "old"},
+            {"status": 201, "id": "019a9c3e-7b1d-7c52-9d5e-000000000002", "outcome": "created"},
         ]}}}),
     );
     let post = json!({
         "tags": ["Batch"],
         "operationId": "batch",
         "summary": "Carry out many changes, all or none",
-        "description": "Up to 1,000 operations on any collections, in order, in one transaction. Each needs the permission or \
-                        rule that it needs by itself. When one fails nothing is written, and `errors` names every fault \
-                        under the index of its operation. A `ref` names the record of an operation; later ones say \
-                        `{\"$ref\": \"name\"}` in the place of its id.",
+        "description": "Up to 1,000 operations on any collections and queues, in order, in one transaction. Each needs the \
+                        permission or rule that it needs by itself. When one fails nothing is written, and `errors` names \
+                        every fault under the index of its operation. A `ref` names the record or job of an operation; later \
+                        ones say `{\"$ref\": \"name\"}` in the place of its id: in relations, and of jobs in `after`, in \
+                        keys, and in the members of the payload.",
         "parameters": [super::parameters::idempotency_key()],
         "requestBody": {"required": true, "content": {"application/json": {
             "schema": shapes::reference("BatchRequest"),
@@ -31,6 +33,7 @@ pub fn common_fragment() -> Fragment {
                 {"op": "create", "collection": "authors", "ref": "ann", "body": {"name": "Ann"}},
                 {"op": "update", "collection": "posts", "id": "first", "body": {"author": {"$ref": "ann"}}},
                 {"op": "delete", "collection": "posts", "id": "old", "ifMatch": 3},
+                {"op": "enqueue", "body": {"queue": "emails", "kind": "author.welcome", "payload": {"author": {"$ref": "ann"}}}},
             ]},
         }}},
         "responses": shared::with_problems([(200, success)], &[400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503]),

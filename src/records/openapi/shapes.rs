@@ -97,12 +97,12 @@ fn batch_operation() -> Value {
     json!({
         "type": "object",
         "description": "One change.",
-        "required": ["op", "collection"],
+        "required": ["op"],
         "properties": {
             "op": reference("BatchOperationKind"),
-            "collection": {"type": "string", "description": "The name of the collection."},
+            "collection": {"type": "string", "description": "The name of the collection; for records."},
             "id": described("BatchRecordId", "The record to change or delete."),
-            "ref": {"type": "string", "maxLength": 64, "description": "A name for the record of this operation."},
+            "ref": {"type": "string", "maxLength": 64, "description": "A name for the record or job of this operation."},
             "by": {
                 "type": "array", "items": {"type": "string"},
                 "description": "The fields of a unique index by which an upsert finds its record; `id` when absent.",
@@ -111,7 +111,7 @@ fn batch_operation() -> Value {
             "body": {
                 "type": "object", "additionalProperties": true,
                 "description": "The record, or the fields to change. Numbers may be `{\"$increment\": n}`, lists \
-                                `{\"$append\": [..]}` or `{\"$remove\": [..]}`.",
+                                `{\"$append\": [..]}` or `{\"$remove\": [..]}`. Of `enqueue`, the job: a `JobCreate`.",
             },
         },
         "additionalProperties": false,
@@ -120,9 +120,9 @@ fn batch_operation() -> Value {
 
 fn batch_operation_kind() -> Value {
     json!({
-        "type": "string", "enum": ["create", "update", "replace", "upsert", "delete"],
+        "type": "string", "enum": ["create", "update", "replace", "upsert", "delete", "enqueue"],
         "description": "`update` changes the fields that are given; `upsert` does so with the record that agrees in the \
-                        fields `by`, or makes one.",
+                        fields `by`, or makes one; `enqueue` makes a job.",
     })
 }
 
@@ -161,9 +161,10 @@ fn batch_result() -> Value {
         "required": ["status", "id"],
         "properties": {
             "status": {"type": "integer", "format": "int32", "description": "201 made, 200 changed, 204 deleted."},
-            "id": {"type": "string", "description": "The record's id."},
+            "id": {"type": "string", "description": "The id of the record or job."},
             "version": {"type": "integer", "format": "int64", "description": "The record's version."},
             "record": {"type": "object", "additionalProperties": true, "description": "The record as it is now."},
+            "outcome": described("JobOutcome", "How the job came about."),
         },
     })
 }
@@ -293,7 +294,7 @@ fn query_explanation() -> Value {
 fn record_reference() -> Value {
     json!({
         "type": "object",
-        "description": "Stands for the id of the record of an earlier operation of the batch.",
+        "description": "Stands for the id of the record or job of an earlier operation of the batch.",
         "required": ["$ref"],
         "properties": {"$ref": {"type": "string", "description": "The `ref` of that operation."}},
         "additionalProperties": false,

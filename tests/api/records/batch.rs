@@ -182,7 +182,7 @@ async fn what_is_no_batch_is_refused() {
     let tea = json!({"name": "tea"});
     let faults = [
         (json!({"op": "make", "collection": "products", "body": tea}), "", "type"),
-        (json!({"op": "create", "body": tea}), "", "type"),
+        (json!({"op": "create", "body": tea}), "/collection", "required"),
         (json!({"op": "create", "collection": "products", "body": tea, "more": 1}), "", "type"),
         (json!({"op": "create", "collection": "products"}), "/body", "required"),
         (json!({"op": "create", "collection": "products", "id": "x", "body": tea}), "/id", "invalid"),

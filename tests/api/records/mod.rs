@@ -4,6 +4,7 @@ mod access;
 mod aggregate;
 mod bad_input;
 mod batch;
+mod batch_jobs;
 mod bounds;
 mod bulk;
 mod cached;
