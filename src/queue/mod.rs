@@ -4,7 +4,7 @@
 //! crash loses nothing and repeats only what was running. Nothing polls: workers are woken by the commit that has something for them,
 //! and one task keeps the times.
 //!
-//! Here is said what clients may ask for ([`input`], [`allow`]); who asks, and how jobs are described to clients, is for others.
+//! Here is said what clients may ask for ([`input`], [`allow()`]); who asks, and how jobs are described to clients, is for others.
 
 mod allow;
 mod bells;
