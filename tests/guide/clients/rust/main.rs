@@ -157,7 +157,8 @@ async fn many_at_once(client: &Configuration, track: &str) -> Result<(), Failure
     let body = |members: &[(&str, serde_json::Value)]| {
         Some(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<HashMap<_, _>>())
     };
-    let operation = |op, collection: &str| BatchOperation::new(op, collection.to_owned());
+    let operation =
+        |op, collection: &str| BatchOperation { collection: Some(collection.to_owned()), ..BatchOperation::new(op) };
     let mut operations = vec![
         BatchOperation {
             r#ref: Some("new".into()),
