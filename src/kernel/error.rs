@@ -118,6 +118,12 @@ impl FieldError {
         Self::new(pointer_to(name), code, detail)
     }
 
+    /// The same of what stands at `place` in a greater body.
+    #[must_use]
+    pub fn under(self, place: &str) -> Self {
+        Self { pointer: format!("{place}{}", self.pointer), ..self }
+    }
+
     /// What does not fit where something of another type is to stand.
     #[must_use]
     pub fn of_type(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {

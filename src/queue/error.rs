@@ -36,10 +36,7 @@ impl QueueError {
     #[must_use]
     pub fn under(self, place: &str) -> Self {
         match self {
-            Self::Invalid(errors) => {
-                let moved = |error: FieldError| FieldError { pointer: format!("{place}{}", error.pointer), ..error };
-                Self::Invalid(errors.into_iter().map(moved).collect())
-            }
+            Self::Invalid(errors) => Self::Invalid(errors.into_iter().map(|error| error.under(place)).collect()),
             Self::NoQueue(_) => {
                 Self::Invalid(vec![FieldError::new(format!("{place}/queue"), "not_found", self.to_string())])
             }

@@ -18,6 +18,8 @@ const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 const DELAY_SECONDS_MAX: i64 = 366 * 86_400;
 /// The longest name of a queue, in characters.
 const QUEUE_MAX: usize = 50;
+/// The longest text of a time, in bytes.
+const TIME_MAX: usize = 40;
 /// The longest kind, in characters.
 const KIND_MAX: usize = 100;
 /// The longest unique or serial key, in characters.
@@ -81,8 +83,8 @@ impl JobsInput {
             return Err(faults);
         }
         let mut read = |job: JobInput, place: String| -> Option<NewJob> {
-            let moved = |error: FieldError| FieldError { pointer: format!("{place}{}", error.pointer), ..error };
-            job.job(by, now).map_err(|errors| faults.extend(errors.into_iter().map(moved))).ok()
+            let moved = |errors: Vec<FieldError>| errors.into_iter().map(move |error| error.under(&place));
+            job.job(by, now).map_err(|errors| faults.extend(moved(errors))).ok()
         };
         let jobs = self.jobs.into_iter().enumerate().filter_map(|(at, job)| read(job, format!("/jobs/{at}"))).collect();
         let then = self.then.and_then(|then| read(then, "/then".into()));
@@ -248,7 +250,12 @@ pub fn run_at(at: Option<&str>, delay: Option<u32>, now: Timestamp, faults: &mut
 }
 
 fn time(name: &str, text: Option<&str>, faults: &mut Vec<FieldError>) -> Option<Timestamp> {
-    let parsed = text?.parse();
+    let text = text?;
+    if text.len() > TIME_MAX {
+        faults.push(FieldError::at(name, "too_long", format!("must have at most {TIME_MAX} characters")));
+        return None;
+    }
+    let parsed = text.parse();
     if parsed.is_err() {
         faults.push(FieldError::at(name, "format", "must be a time in RFC 3339, such as 2026-01-31T09:30:00Z"));
     }
@@ -295,6 +302,7 @@ mod tests {
                 "/expiresAt",
                 "past",
             ),
+            (json!({"runAt": null}), json!({"runAt": "9".repeat(41)}), "/runAt", "too_long"),
             (pause(0.0, 0.0), pause(-0.1, 0.0), "/backoff/firstSeconds", "too_small"),
             (pause(0.0, 86_400.0), pause(0.0, 86_400.1), "/backoff/longestSeconds", "too_large"),
             (json!({"uniqueKey": text(200)}), json!({"uniqueKey": text(201)}), "/uniqueKey", "too_long"),

@@ -26,9 +26,8 @@ impl Faults {
         }
         // A parameter of a request by itself is a member of the operation here.
         let inside = if matches!(error, RecordError::Parameters(_)) { "/" } else { inside };
-        let moved =
-            |error: &FieldError| FieldError { pointer: format!("{place}{inside}{}", error.pointer), ..error.clone() };
-        self.errors.extend(own.iter().map(moved));
+        let place = format!("{place}{inside}");
+        self.errors.extend(own.iter().map(|error| error.clone().under(&place)));
     }
 
     /// Whether no more are told.

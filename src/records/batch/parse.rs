@@ -86,9 +86,9 @@ fn step(raw: &RawValue, names: &[String]) -> Result<Step, RecordError> {
     if let Some(unknown) = id_of.as_ref().filter(|used| !names.contains(used)) {
         return Err(unknown_ref(unknown));
     }
-    let deed = match raw.op {
-        Kind::Enqueue => Deed::Enqueue(raw.job()?),
-        _ => Deed::Record(raw.operation(id)?),
+    let deed = match raw.what() {
+        Some(what) => Deed::Record(raw.operation(what, id)?),
+        None => Deed::Enqueue(raw.job()?),
     };
     Ok(Step { deed, name: raw.r#ref, id_of })
 }
@@ -116,16 +116,21 @@ impl RawOperation<'_> {
         }
     }
 
-    fn operation(&self, id: String) -> Result<Operation, RecordError> {
+    /// What is done to a record; nothing when it is a job that is made.
+    fn what(&self) -> Option<What> {
+        match self.op {
+            Kind::Create => Some(What::Create),
+            Kind::Update => Some(What::Update),
+            Kind::Replace => Some(What::Replace),
+            Kind::Upsert => Some(What::Upsert(self.by.clone().unwrap_or_else(|| vec!["id".into()]))),
+            Kind::Delete => Some(What::Delete),
+            Kind::Enqueue => None,
+        }
+    }
+
+    fn operation(&self, what: What, id: String) -> Result<Operation, RecordError> {
         let collection =
             self.collection.clone().ok_or_else(|| invalid("/collection", "required", "names the collection"))?;
-        let what = match self.op {
-            Kind::Update => What::Update,
-            Kind::Replace => What::Replace,
-            Kind::Upsert => What::Upsert(self.by.clone().unwrap_or_else(|| vec!["id".into()])),
-            Kind::Delete => What::Delete,
-            Kind::Create | Kind::Enqueue => What::Create,
-        };
         if self.by.is_some() && self.op != Kind::Upsert {
             return Err(invalid("/by", "invalid", "only an upsert finds its record by fields"));
         }

@@ -49,7 +49,7 @@ impl Run<'_> {
             if !used.iter().all(|name| ids.contains_key(name.as_str())) {
                 continue;
             }
-            match self.step(step, collection, &ids, tx) {
+            match self.step(step, collection, (&ids, used.is_empty()), tx) {
                 Ok(outcome) => {
                     if let Some(name) = &step.name {
                         ids.insert(name, outcome.id());
@@ -74,16 +74,17 @@ impl Run<'_> {
         self.context.catalog.find(&operation.collection).map(|found| &**found)
     }
 
+    /// Carries out one; `plain` when it uses no name.
     fn step(
         &self,
         step: &Step,
         collection: Option<&Collection>,
-        ids: &Ids<'_>,
+        (ids, plain): (&Ids<'_>, bool),
         tx: &mut Tx<'_>,
     ) -> Result<Outcome, RecordError> {
         match &step.deed {
             Deed::Record(operation) => {
-                let operation: Cow<'_, Operation> = match used(step, collection).is_empty() {
+                let operation: Cow<'_, Operation> = match plain {
                     true => Cow::Borrowed(operation),
                     false => Cow::Owned(with_ids(step, operation, collection, ids)),
                 };

@@ -101,7 +101,10 @@ async fn whole() -> Value {
             }},
             "/api/v1/users": {"get": {"tags": ["auth"], "operationId": "listUsers", "responses": ok}},
         },
-        "components": {"schemas": {"UserCreate": login, "Step": {"type": "object"}}},
+        "components": {"schemas": {
+            "UserCreate": login, "Step": {"type": "object"},
+            "JobOutcome": {"type": "string", "enum": ["created", "skipped", "replaced"]},
+        }},
     });
     let raised = raise(&static_part.to_string(), &["/api/v1/auth/login"]).unwrap();
     let catalog = catalog().await;
