@@ -29,7 +29,7 @@ const RANKS: [(u8, &[&str]); 15] = [
     (14, &["lib", "main"]),
 ];
 
-/// Who names the HTTP framework, besides each feature's `api.rs` and `dto.rs`.
+/// Who names the HTTP framework, besides each feature's `api.rs`, and `dto.rs` or what stands in a folder `dto`.
 const POEM: &str =
     "src/http src/app src/server.rs src/docs.rs src/pages.rs src/openapi.rs src/health.rs src/cli/client.rs";
 
@@ -175,7 +175,8 @@ fn every_module_has_a_rank_and_names_only_lower_ones() {
 #[test]
 fn the_engine_is_named_by_the_store_and_the_framework_by_the_edge() {
     let is_edge = |path: &Path| {
-        path.ends_with("api.rs") || path.ends_with("dto.rs") || POEM.split(' ').any(|edge| path.starts_with(edge))
+        let is_dto = path.ends_with("dto.rs") || path.components().any(|part| part.as_os_str() == "dto");
+        path.ends_with("api.rs") || is_dto || POEM.split(' ').any(|edge| path.starts_with(edge))
     };
     let mut faults = Vec::new();
     for source in sources() {

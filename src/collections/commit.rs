@@ -13,8 +13,8 @@ use super::{
     model::{CollectionDef, CollectionError, IndexInput, Rename},
     rename,
     repo::{self, Dropped},
-    validate::{self, WantedIndex},
-    view::CheckView,
+    trigger,
+    validate::{self, Around, WantedIndex},
 };
 use crate::{
     access::Who,
@@ -44,6 +44,7 @@ pub(super) fn insert(
     wanted: Vec<WantedIndex>,
 ) -> Result<CollectionDef, CollectionError> {
     def.number = repo::next_number(tx, "collection")?;
+    trigger::check_queues(tx, &def.triggers)?;
     change::assign_indexes(tx, None, &mut def, wanted, true)?;
     repo::put(tx, &def)?;
     log_change(tx, who, ChangeKind::Created, None, Some(&def), def.created_at)?;
@@ -71,8 +72,7 @@ impl Update {
         new: CollectionDef,
         renames: Vec<Rename>,
         indexes: Option<&[IndexInput]>,
-        after: &Catalog,
-        views: &dyn CheckView,
+        after: Around<'_>,
     ) -> Result<Self, CollectionError> {
         check_nature(&stored.def, &new)?;
         if stored.def.system {
@@ -80,7 +80,7 @@ impl Update {
         }
         let old = rename::under_new_names(stored, renames);
         let kept = explicit_indexes(&old.def);
-        let (fields, wanted) = validate::check(&new, indexes.unwrap_or(&kept), after, views)?;
+        let (fields, wanted) = validate::check(&new, indexes.unwrap_or(&kept), after)?;
         let narrows = change::may_narrow(&old.def, &new);
         Ok(Self { stored: Arc::clone(stored), old, new, fields, wanted, narrows, judged_seq: 0 })
     }
@@ -134,6 +134,7 @@ impl Update {
         if narrows {
             judge_newer(tx, &old, &fields, judged_seq)?;
         }
+        trigger::check_queues(tx, &new.triggers)?;
         // Only here no record that is pointed at can go.
         let targets = change::retargeted((before, after), &old.def, &new);
         if !targets.is_empty() {

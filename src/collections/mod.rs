@@ -18,6 +18,7 @@ mod service;
 pub mod sync;
 pub mod system;
 mod text;
+mod trigger;
 mod validate;
 mod value;
 mod view;
@@ -31,7 +32,8 @@ pub use model::{
     IndexInput, IndexState, OnDelete, Rules, ViewDef,
 };
 pub use repo::TABLES;
-pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, RecordScope, Schemas, Sight, Unseen};
+pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, Knows, RecordScope, Schemas, Sight, Unseen};
 pub use service::CollectionService;
+pub use trigger::{Event, Trigger, TriggerDef, collections_with_queue};
 pub use validate::{is_name, is_reserved_collection, is_reserved_field};
 pub use view::{CheckView, View};

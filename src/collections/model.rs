@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::trigger::TriggerDef;
 use crate::{
     access::Action,
     kernel::{Code, DomainError, FieldError},
@@ -46,6 +47,9 @@ pub struct CollectionDef {
     /// Who may do what.
     #[serde(default)]
     pub rules: Rules,
+    /// The jobs that changes of its records make.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerDef>,
     /// The `Cache-Control` of answers with records; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,
@@ -369,6 +373,9 @@ pub struct CollectionInput {
     pub indexes: Option<Vec<IndexInput>>,
     /// The rules; at a change, all of them.
     pub rules: Option<Rules>,
+    /// The triggers; at a change, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggers: Option<Vec<TriggerDef>>,
     /// The `Cache-Control` of answers with records; at a change, an empty text removes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,

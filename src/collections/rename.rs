@@ -10,6 +10,7 @@ use super::{
     catalog::{Collection, split_direction},
     field::Field,
     model::{CollectionDef, CollectionError, FieldDef, Rename},
+    trigger::TriggerDef,
 };
 use crate::{kernel::FieldError, store::key::Direction};
 
@@ -91,10 +92,20 @@ pub(super) fn rename_fields(def: &mut CollectionDef, renames: &[Rename]) {
             (*to).clone_into(&mut field.name);
         }
     }
+    rename_in_triggers(&mut def.triggers, renames);
     for term in def.indexes.iter_mut().flat_map(|index| &mut index.fields) {
         let (name, direction) = split_direction(term);
         if let Some(to) = names.get(name) {
             *term = format!("{}{to}", if direction == Direction::Descending { "-" } else { "" });
+        }
+    }
+}
+
+/// Gives fields their new names in what triggers show of records.
+pub(super) fn rename_in_triggers(triggers: &mut [TriggerDef], renames: &[Rename]) {
+    for name in triggers.iter_mut().filter_map(|trigger| trigger.fields.as_mut()).flatten() {
+        if let Some(rename) = renames.iter().find(|rename| rename.from == *name) {
+            name.clone_from(&rename.to);
         }
     }
 }

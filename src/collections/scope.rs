@@ -67,27 +67,47 @@ pub struct RecordScope<'a> {
     pub sight: &'a dyn Sight,
     /// How many relations a path may follow.
     pub hops_max: usize,
-    /// Whether it is a rule, which also knows the body and the record before.
-    pub in_rule: bool,
+    /// What it knows besides the record.
+    pub knows: Knows,
+}
+
+/// What an expression knows besides the record that it judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knows {
+    /// The caller: a filter.
+    Caller,
+    /// The caller, the body and the record before: a rule.
+    Request,
+    /// The record before, for it is judged whoever changes the record: a condition of a trigger.
+    Change,
 }
 
 impl<'a> RecordScope<'a> {
     /// The scope of a rule.
     #[must_use]
     pub fn rule(collection: &'a Collection, schemas: &'a dyn Schemas) -> Self {
-        Self { collection, schemas, sight: &Everything, hops_max: HOPS_MAX, in_rule: true }
+        Self { collection, schemas, sight: &Everything, hops_max: HOPS_MAX, knows: Knows::Request }
     }
 
     /// The scope of a client's filter.
     #[must_use]
     pub fn filter(collection: &'a Collection, schemas: &'a dyn Schemas, sight: &'a dyn Sight, hops_max: usize) -> Self {
-        Self { collection, schemas, sight, hops_max, in_rule: false }
+        Self { collection, schemas, sight, hops_max, knows: Knows::Caller }
+    }
+
+    /// The scope of the condition of a trigger.
+    #[must_use]
+    pub fn trigger(collection: &'a Collection, schemas: &'a dyn Schemas) -> Self {
+        Self { knows: Knows::Change, ..Self::rule(collection, schemas) }
     }
 
     fn check_root(&self, root: Root) -> Result<(), String> {
-        match root {
-            Root::Body | Root::Old if !self.in_rule => {
+        match (self.knows, root) {
+            (Knows::Caller, Root::Body | Root::Old) => {
                 Err("a filter knows the record and @auth, not @request.body or @old".into())
+            }
+            (Knows::Change, Root::Body | Root::Auth) => {
+                Err("a trigger knows the record and @old, not @auth or @request.body".into())
             }
             _ => Ok(()),
         }
@@ -157,10 +177,10 @@ impl<'a> RecordScope<'a> {
 
 impl Scope for RecordScope<'_> {
     fn resolve(&self, root: Root, path: &[&str]) -> Result<Resolved, String> {
+        self.check_root(root)?;
         if root == Root::Auth {
             return resolve_auth(path);
         }
-        self.check_root(root)?;
         let (mut via, mut scope, mut consumed) = (Vec::new(), *self, 0);
         loop {
             let rest = path.get(consumed..).unwrap_or_default();

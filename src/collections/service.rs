@@ -9,12 +9,14 @@ use super::{
     change,
     commit::{self, Update},
     model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, Rules},
-    rename, validate,
+    rename,
+    validate::{self, Around},
     view::CheckView,
 };
 use crate::{
     access::Who,
     kernel::{Clock, FieldError},
+    queue,
     store::{Store, Tx},
 };
 
@@ -107,14 +109,16 @@ impl CollectionService {
         system: bool,
     ) -> Result<CollectionDef, CollectionError> {
         for _ in 0..TRIES {
-            let (_, catalog) = self.catalogs.current()?;
+            let (snapshot, catalog) = self.catalogs.current()?;
             if catalog.all_defined().len() >= COLLECTIONS_MAX {
                 return Err(CollectionError::Conflict(format!("a server has at most {COLLECTIONS_MAX} collections")));
             }
             let now = self.clock.now();
             let def = new_def(&input, now, system);
             let indexes = input.indexes.clone().unwrap_or_default();
-            let (_, wanted) = validate::check(&def, &indexes, &catalog, &*self.views)?;
+            let queues = queue::names(&snapshot)?;
+            let around = Around { catalog: &catalog, views: &*self.views, queues: &queues };
+            let (_, wanted) = validate::check(&def, &indexes, around)?;
             let who = who.clone();
             let insert = move |tx: &mut Tx<'_>| commit::insert(tx, &who, def, wanted);
             let created = self.store.write(move |tx| commit::guarded(tx, catalog.epoch, insert)).await;
@@ -138,8 +142,10 @@ impl CollectionService {
     ) -> Result<CollectionDef, CollectionError> {
         refuse_former_name(&input)?;
         for _ in 0..TRIES {
-            let (_, catalog) = self.catalogs.current()?;
-            let plan = plan_update(&catalog, find(&catalog, name)?, &input, &*self.views, self.clock.now())?;
+            let (snapshot, catalog) = self.catalogs.current()?;
+            let queues = queue::names(&snapshot)?;
+            let around = Around { catalog: &catalog, views: &*self.views, queues: &queues };
+            let plan = plan_update(around, find(&catalog, name)?, &input, self.clock.now())?;
             let plan = plan.judge(&self.store).await?;
             let who = who.clone();
             let update =
@@ -209,6 +215,7 @@ pub(super) fn new_def(input: &CollectionInput, now: Timestamp, system: bool) -> 
         fields: input.fields.as_deref().map(stored_fields).unwrap_or_default(),
         indexes: Vec::new(),
         rules: input.rules.clone().unwrap_or_default(),
+        triggers: input.triggers.clone().unwrap_or_default(),
         cache_control: input.cache_control.clone().filter(|text| !text.is_empty()),
         rewriting: false,
         renames: Vec::new(),
@@ -228,10 +235,9 @@ fn update(tx: &mut Tx<'_>, who: &Who, catalog: &Catalog, plan: Update) -> Result
 }
 
 fn plan_update(
-    catalog: &Catalog,
+    around: Around<'_>,
     old: &Arc<Collection>,
     input: &CollectionInput,
-    views: &dyn CheckView,
     now: Timestamp,
 ) -> Result<Update, CollectionError> {
     let mut new = old.def.clone();
@@ -253,12 +259,16 @@ fn plan_update(
         renames = rename::of_fields(&old.def.fields, fields);
         rename::check_used(&old.def.fields, fields, &renames)?;
         new.fields = stored_fields(fields);
+        rename::rename_in_triggers(&mut new.triggers, &renames);
     }
     retarget_own(&mut new, &old.def.name);
     if let Some(rules) = &input.rules {
         new.rules.clone_from(rules);
     }
-    let update = Update::check(old, new, renames, input.indexes.as_deref(), catalog, views)?;
+    if let Some(triggers) = &input.triggers {
+        new.triggers.clone_from(triggers);
+    }
+    let update = Update::check(old, new, renames, input.indexes.as_deref(), around)?;
     update.check_settled()?;
     Ok(update)
 }
@@ -290,6 +300,7 @@ pub(super) fn system_input(name: &str, description: &str, fields: Vec<FieldDef>,
         fields: Some(fields),
         indexes: None,
         rules: Some(rules),
+        triggers: None,
         cache_control: None,
     }
 }

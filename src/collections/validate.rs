@@ -1,7 +1,7 @@
 //! From what a client sends to a definition that fits, or to every reason why it does not.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -11,9 +11,13 @@ use super::{
     model::{CollectionDef, CollectionError, FIELDS_MAX, FieldDef, INDEX_FIELDS_MAX, INDEXES_MAX, IndexInput, Rules},
     rename,
     scope::{RecordScope, Schemas},
+    trigger,
     view::{self, CheckView},
 };
-use crate::{expr, kernel::FieldError};
+use crate::{
+    expr::{self, Expr, ExprError},
+    kernel::FieldError,
+};
 
 /// Names that collections cannot have: words of the API's own.
 const RESERVED_COLLECTIONS: [&str; 23] = [
@@ -55,13 +59,24 @@ pub(super) struct WantedIndex {
     pub(super) implicit: bool,
 }
 
+/// What a definition has to fit, besides itself.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// All collections.
+    pub(super) catalog: &'a Catalog,
+    /// Checks the aggregates of views.
+    pub(super) views: &'a dyn CheckView,
+    /// The names of all queues.
+    pub(super) queues: &'a BTreeSet<String>,
+}
+
 /// Checks a definition whose parts are given. Answers the indexes that it asks for.
 pub(super) fn check(
     def: &CollectionDef,
     indexes: &[IndexInput],
-    catalog: &Catalog,
-    views: &dyn CheckView,
+    around: Around<'_>,
 ) -> Result<(Vec<Field>, Vec<WantedIndex>), CollectionError> {
+    let Around { catalog, views, queues } = around;
     let mut errors = Vec::new();
     check_name(def, catalog, &mut errors);
     if def.description.as_ref().is_some_and(|text| text.chars().count() > DESCRIPTION_MAX) {
@@ -91,6 +106,7 @@ pub(super) fn check(
     if errors.is_empty() {
         let draft = Collection::draft(def.clone(), fields.clone());
         check_indexes(&draft, indexes, &wanted, &mut errors);
+        trigger::faults(&draft, queues, &mut errors);
         let after = drafted(catalog, &draft);
         check_rules(catalog, &after, &draft, &mut errors);
         check_views(catalog, &after, &draft, views, &mut errors);
@@ -294,20 +310,20 @@ fn drafted(before: &Catalog, draft: &Collection) -> Catalog {
 
 /// Every rule of the draft compiles, and every rule of another collection that compiled still does.
 fn check_rules(before: &Catalog, after: &Catalog, draft: &Collection, errors: &mut Vec<FieldError>) {
-    for (pointer, source) in rules_of(&draft.def) {
-        if let Err(error) = expr::compile(source, &RecordScope::rule(draft, after)) {
-            errors.push(FieldError::new(pointer, "invalid", error));
+    for rule in rules_of(&draft.def) {
+        if let Err(error) = rule.compile(draft, after) {
+            errors.push(FieldError::new(rule.pointer, "invalid", error));
         }
     }
     for other in before.sorted().into_iter().filter(|other| other.number() != draft.number()) {
         let Some(other_after) = after.by_number(other.number()) else { continue };
-        for (pointer, source) in rules_of(&other.def) {
-            let held = expr::compile(source, &RecordScope::rule(other, before)).is_ok();
-            let holds = expr::compile(source, &RecordScope::rule(other_after, after));
-            if let Err(error) = holds.map_err(|error| error.to_string())
+        for rule in rules_of(&other.def) {
+            let held = rule.compile(other, before).is_ok();
+            if let Err(error) = rule.compile(other_after, after)
                 && held
             {
-                let detail = format!("the rule {pointer} of {} would not hold any more: {error}", other.def.name);
+                let (pointer, name) = (rule.pointer, &other.def.name);
+                let detail = format!("the rule {pointer} of {name} would not hold any more: {error}");
                 errors.push(FieldError::at(changed_part(before, draft), "in_use", detail));
             }
         }
@@ -345,17 +361,41 @@ fn broken_views(before: &Catalog, after: &Catalog, views: &dyn CheckView) -> Vec
     sound.filter_map(|def| Some((def.name.clone(), fault(&will_be(def), after)?))).collect()
 }
 
-/// Every rule of a definition, with where it stands.
-fn rules_of(def: &CollectionDef) -> Vec<(String, &str)> {
+/// An expression of a definition, with where it stands.
+struct Rule<'d> {
+    pointer: String,
+    source: &'d str,
+    of_trigger: bool,
+}
+
+impl Rule<'_> {
+    fn compile(&self, collection: &Collection, schemas: &dyn Schemas) -> Result<Expr, ExprError> {
+        let scope = match self.of_trigger {
+            true => RecordScope::trigger(collection, schemas),
+            false => RecordScope::rule(collection, schemas),
+        };
+        expr::compile(self.source, &scope)
+    }
+}
+
+fn rule(pointer: String, source: Option<&str>, of_trigger: bool) -> Option<Rule<'_>> {
+    source.map(|source| Rule { pointer, source, of_trigger })
+}
+
+/// Every rule of a definition, and every condition of a trigger.
+fn rules_of(def: &CollectionDef) -> Vec<Rule<'_>> {
     let Rules { list, read, create, update, delete } = &def.rules;
     let of_records = RULE_PATHS.iter().zip([list, read, create, update, delete]);
     let mut found: Vec<_> =
-        of_records.filter_map(|(name, source)| Some((format!("/rules/{name}"), source.as_deref()?))).collect();
+        of_records.filter_map(|(name, source)| rule(format!("/rules/{name}"), source.as_deref(), false)).collect();
     for (position, field) in def.fields.iter().enumerate() {
         let Some(rules) = &field.rules else { continue };
         for (name, source) in [("read", &rules.read), ("write", &rules.write)] {
-            found.extend(source.as_deref().map(|source| (format!("/fields/{position}/rules/{name}"), source)));
+            found.extend(rule(format!("/fields/{position}/rules/{name}"), source.as_deref(), false));
         }
+    }
+    for (position, trigger) in def.triggers.iter().enumerate() {
+        found.extend(rule(format!("/triggers/{position}/when"), trigger.when.as_deref(), true));
     }
     found
 }
@@ -378,13 +418,10 @@ pub(super) fn foreign_rules(catalog: &Catalog, def: &CollectionDef) -> Vec<Strin
     }
     let mut names = Vec::new();
     for other in catalog.sorted().into_iter().filter(|other| other.number() != def.number) {
-        let breaks = |source: &str| {
-            let without = Without(catalog, def.number);
-            expr::compile(source, &RecordScope::rule(other, catalog)).is_ok()
-                && expr::compile(source, &RecordScope::rule(other, &without)).is_err()
-        };
-        let broken = rules_of(&other.def).into_iter().filter(|(_, source)| breaks(source));
-        names.extend(broken.map(|(pointer, _)| format!("{}{pointer}", other.def.name)));
+        let without = Without(catalog, def.number);
+        let breaks = |rule: &Rule<'_>| rule.compile(other, catalog).is_ok() && rule.compile(other, &without).is_err();
+        let broken = rules_of(&other.def).into_iter().filter(breaks);
+        names.extend(broken.map(|rule| format!("{}{}", other.def.name, rule.pointer)));
     }
     names
 }

@@ -9,7 +9,7 @@ use std::{collections::HashSet, fmt};
 use super::{
     catalog::{Collection, SYSTEM_FIELDS, compile_rules},
     model::{CollectionDef, FIELDS_MAX, Rules, ViewDef},
-    scope::{CallerScope, RecordScope, Schemas},
+    scope::{CallerScope, Knows, RecordScope, Schemas},
 };
 use crate::{
     expr::{self, Expr, Scope},
@@ -46,6 +46,7 @@ pub(super) fn compile(def: &CollectionDef, view: &ViewDef, schemas: &dyn Schemas
     made.def.name.clone_from(&def.name);
     made.def.description.clone_from(&def.description);
     made.def.rules.clone_from(&def.rules);
+    (made.def.triggers, made.triggers) = (Vec::new(), Vec::new());
     made.def.system = false;
     for (field, compiled) in made.def.fields.iter_mut().zip(&mut made.fields) {
         let hidden = field.hidden || view.fields.as_ref().is_some_and(|shown| !shown.contains(&field.name));
@@ -71,7 +72,7 @@ fn compile_base(def: &CollectionDef, view: &ViewDef, source: &Collection, schema
 
 /// What the filter of a view may name: as a rule, everything, but there is no body and no record before.
 fn base_scope<'a>(source: &'a Collection, schemas: &'a dyn Schemas) -> RecordScope<'a> {
-    RecordScope { in_rule: false, ..RecordScope::rule(source, schemas) }
+    RecordScope { knows: Knows::Caller, ..RecordScope::rule(source, schemas) }
 }
 
 /// What the rules of a view may name. A group is no record, so the rule of an aggregate knows the caller only.
@@ -93,6 +94,10 @@ pub(super) fn faults(
     if !def.fields.is_empty() {
         let detail = "a view has fields of the collection that it reads; list them in view.fields";
         errors.push(FieldError::at("fields", "invalid", detail));
+    }
+    if !def.triggers.is_empty() {
+        let detail = format!("a view is read only; the triggers belong to {}", view.from);
+        errors.push(FieldError::at("triggers", "invalid", detail));
     }
     check_parts(view, &mut errors);
     let Some(source) = schemas.named(&view.from) else {

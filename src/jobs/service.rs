@@ -7,10 +7,12 @@ use serde_json::value::RawValue;
 
 use crate::{
     access::{Action, Principal, Who},
+    collections::collections_with_queue,
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
         Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
     },
+    store::Tx,
 };
 
 /// The most jobs that one request by a filter cancels, retries or removes.
@@ -270,12 +272,19 @@ impl JobService {
         self.jobs.counted_queue(&name)
     }
 
-    /// Removes a queue that has no jobs.
+    /// Removes a queue that has no jobs, and in which no trigger makes any.
     ///
     /// # Errors
     /// [`QueueError::Forbidden`], [`QueueError::NoQueue`], [`QueueError::Conflict`].
     pub async fn delete_queue(&self, caller: &Principal, name: String) -> Result<(), QueueError> {
         allow(caller, &name, Action::Delete)?;
-        self.jobs.delete_queue(name).await
+        let unused = |tx: &Tx<'_>, name: &str| match collections_with_queue(tx, name)?.as_slice() {
+            [] => Ok(()),
+            used => {
+                let why = format!("triggers of {} make jobs in this queue; change them first", used.join(", "));
+                Err(QueueError::Conflict(why))
+            }
+        };
+        self.jobs.delete_queue(name, unused).await
     }
 }

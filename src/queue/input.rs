@@ -124,15 +124,14 @@ impl JobInput {
     /// # Errors
     /// Every member that does not.
     pub fn job(self, by: &str, now: Timestamp) -> Result<NewJob, Vec<FieldError>> {
-        let mut faults = Vec::new();
-        text("queue", &self.queue, QUEUE_MAX, &mut faults);
-        text("kind", &self.kind, KIND_MAX, &mut faults);
+        let Self { queue, kind, priority, .. } = &self;
+        // The delay is looked at with the time.
+        let mut faults = JobTemplate { queue, kind, priority: *priority, delay_seconds: None }.faults();
         for (name, key) in [("uniqueKey", &self.unique_key), ("serialKey", &self.serial_key)] {
             if let Some(key) = key {
                 text(name, key, KEY_MAX, &mut faults);
             }
         }
-        within("priority", self.priority, -PRIORITY_MAX..=PRIORITY_MAX, &mut faults);
         if let Some(attempts) = self.attempts_max {
             within("attemptsMax", attempts, 1..=ATTEMPTS_MAX, &mut faults);
         }
@@ -166,6 +165,38 @@ impl JobInput {
             expires_at,
             ..NewJob::new(&self.queue, &self.kind, payload, by)
         })
+    }
+}
+
+/// A job as something makes it again and again: what does not depend on when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct JobTemplate<'a> {
+    /// The name of the queue.
+    pub queue: &'a str,
+    /// What is to be done.
+    pub kind: &'a str,
+    /// Jobs with a greater one start before others.
+    pub priority: i16,
+    /// How long it waits.
+    pub delay_seconds: Option<u32>,
+}
+
+impl JobTemplate<'_> {
+    /// Every member that is out of bounds.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        text("queue", self.queue, QUEUE_MAX, &mut faults);
+        text("kind", self.kind, KIND_MAX, &mut faults);
+        within("priority", self.priority, -PRIORITY_MAX..=PRIORITY_MAX, &mut faults);
+        check_delay(self.delay_seconds, &mut faults);
+        faults
+    }
+}
+
+fn check_delay(delay: Option<u32>, faults: &mut Vec<FieldError>) {
+    if let Some(delay) = delay {
+        within("delaySeconds", i64::from(delay), 0..=DELAY_SECONDS_MAX, faults);
     }
 }
 
@@ -237,9 +268,7 @@ pub fn run_at(at: Option<&str>, delay: Option<u32>, now: Timestamp, faults: &mut
     if at.is_some() && delay.is_some() {
         faults.push(FieldError::at("delaySeconds", "invalid", "give runAt or delaySeconds, not both"));
     }
-    if let Some(delay) = delay {
-        within("delaySeconds", i64::from(delay), 0..=DELAY_SECONDS_MAX, faults);
-    }
+    check_delay(delay, faults);
     let given = time("runAt", at, faults);
     let delayed = delay.map(|delay| now.saturating_add(SignedDuration::from_secs(delay.into())).unwrap_or(now));
     let latest = now.saturating_add(SignedDuration::from_secs(DELAY_SECONDS_MAX)).unwrap_or(Timestamp::MAX);

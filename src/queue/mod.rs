@@ -40,6 +40,6 @@ pub use model::{
     Attempt, Backoff, Collision, Growth, Job, JobId, JobState, Lease, NewJob, Policy, Queue, Rate, Status, Unique,
     WaitFor,
 };
-pub use repo::TABLES;
+pub use repo::{TABLES, exists, names};
 pub use service::{Jobs, Many};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

@@ -9,7 +9,7 @@ use super::{
     service::Jobs,
     work::Work,
 };
-use crate::config::QueueSettings;
+use crate::{config::QueueSettings, store::Tx};
 
 /// The most queues.
 const QUEUES_MAX: usize = 1_000;
@@ -88,13 +88,18 @@ impl Jobs {
         changed.await
     }
 
-    /// Removes a queue that has no jobs.
+    /// Removes a queue that has no jobs, unless `refuse` knows what needs it.
     ///
     /// # Errors
-    /// [`QueueError::NoQueue`], [`QueueError::Conflict`] when it has jobs, or is configured.
-    pub async fn delete_queue(&self, name: String) -> Result<(), QueueError> {
+    /// [`QueueError::NoQueue`], [`QueueError::Conflict`] when it has jobs, or is configured, and what `refuse` answers.
+    pub async fn delete_queue(
+        &self,
+        name: String,
+        refuse: impl FnOnce(&Tx<'_>, &str) -> Result<(), QueueError> + Send + 'static,
+    ) -> Result<(), QueueError> {
         self.write(move |work| {
             let queue = repo::queue(work.tx, &name)?.ok_or_else(|| no_queue(&name))?;
+            refuse(work.tx, &name)?;
             if queue.configured {
                 return Err(is_configured(&queue.name));
             }

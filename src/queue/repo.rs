@@ -1,6 +1,6 @@
 //! Where queues and jobs are stored.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use super::{
     keys,
@@ -69,6 +69,23 @@ pub(super) fn queue_of(source: &impl Read, number: u32) -> Result<Option<Queue>,
 pub(super) fn put_queue(tx: &mut Tx<'_>, queue: &Queue) -> Result<(), StoreError> {
     tx.put(NAMES, &queue.name, &Json(queue.number))?;
     tx.put(QUEUES, &queue.number, &Json(queue.clone()))
+}
+
+/// Whether there is a queue of this name.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be read.
+pub fn exists(source: &impl Read, name: &str) -> Result<bool, StoreError> {
+    // The last number stands under no name.
+    Ok(!name.is_empty() && source.get(NAMES, name)?.is_some())
+}
+
+/// The names of all queues.
+///
+/// # Errors
+/// [`StoreError`] when they cannot be read.
+pub fn names(source: &impl Read) -> Result<BTreeSet<String>, StoreError> {
+    Ok(queues(source)?.into_iter().map(|queue| queue.name).collect())
 }
 
 /// Whether there ever was a queue.

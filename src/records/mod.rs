@@ -36,6 +36,7 @@ mod tests;
 #[cfg(test)]
 mod tests_of_views;
 mod transfer;
+mod trigger;
 mod upsert;
 mod view;
 mod write;

@@ -14,7 +14,6 @@ use super::{
     cached::Pages,
     input::{self, Intent},
     list::{Counted, Listing},
-    prepare::Prepared,
     query::Query,
     related::Reach,
     show::{Budget, Light, Shape, show},
@@ -22,7 +21,7 @@ use super::{
     statistics::Statistics,
     view::{View, is_local},
     write::{self, Context},
-    writing::{self, Changing, Creation},
+    writing::{self, Change, Creation},
 };
 use crate::{
     access::{Action, Principal, Who},
@@ -315,10 +314,10 @@ impl RecordService {
             let fresh_id = || self.ids.next(now).to_string();
             let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
             let (id, _, prepared) = creation.prepare(&snapshot, &catalog, &collection, now)?;
-            let (who, more) = (caller.who(), more.clone());
+            let (who, more, jobs) = (caller.who(), more.clone(), self.jobs.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, who: &who, now };
+                let context = Context { catalog: &catalog, who: &who, now, jobs: Some(&jobs) };
                 writing::create(tx, context, &collection, &id, &prepared)?;
                 if let Some(more) = more {
                     more(tx, &id)?;
@@ -354,7 +353,15 @@ impl RecordService {
         let intent = if replace { Intent::Replace } else { Intent::Patch };
         self.change(
             collection,
-            Change { caller: caller.clone(), id: id.to_owned(), body, intent, expected, more: None },
+            Change {
+                caller: caller.clone(),
+                id: id.to_owned(),
+                body,
+                intent,
+                expected,
+                more: None,
+                jobs: self.jobs.clone(),
+            },
         )
         .await
     }
@@ -372,7 +379,11 @@ impl RecordService {
         more: Arc<AlsoWrite>,
     ) -> Result<Shown, RecordError> {
         let (caller, id, intent) = (caller.clone(), id.to_owned(), Intent::Patch);
-        self.change(collection, Change { caller, id, body, intent, expected: None, more: Some(more) }).await
+        self.change(
+            collection,
+            Change { caller, id, body, intent, expected: None, more: Some(more), jobs: self.jobs.clone() },
+        )
+        .await
     }
 
     async fn change(&self, collection: &str, change: Change) -> Result<Shown, RecordError> {
@@ -411,11 +422,11 @@ impl RecordService {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find_written(&catalog, collection)?);
-            let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
+            let (now, caller, id, jobs) = (self.clock.now(), caller.clone(), id.to_owned(), self.jobs.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 let who = caller.who();
-                let context = Context { catalog: &catalog, who: &who, now };
+                let context = Context { catalog: &catalog, who: &who, now, jobs: Some(&jobs) };
                 writing::remove(tx, context, &caller, &collection, &id, expected)
             });
             match written.await {
@@ -424,45 +435,6 @@ impl RecordService {
             }
         }
         Err(RecordError::Moved)
-    }
-}
-
-/// A change of one record, prepared on the caller's thread and prepared again in the writer if the record moved.
-struct Change {
-    caller: Caller,
-    id: String,
-    body: Vec<u8>,
-    intent: Intent,
-    expected: Option<i64>,
-    more: Option<Arc<AlsoWrite>>,
-}
-
-impl Change {
-    fn changing(&self) -> Changing<'_> {
-        let members = input::members(&self.body);
-        Changing { caller: &self.caller, id: &self.id, members, intent: self.intent, expected: self.expected }
-    }
-
-    fn apply(
-        &self,
-        tx: &mut Tx<'_>,
-        catalog: &Arc<Catalog>,
-        collection: &Arc<Collection>,
-        mut prepared: Prepared,
-        now: Timestamp,
-    ) -> Result<(Arc<Collection>, Vec<u8>), RecordError> {
-        write::check_epoch(tx, catalog)?;
-        let who = self.caller.who();
-        let context = Context { catalog, who: &who, now };
-        let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
-        if prepared.old.as_ref() != Some(&current) {
-            prepared = self.changing().prepare(tx, catalog, collection, current, now)?;
-        }
-        write::apply(tx, context, collection, &self.id, &prepared)?;
-        if let Some(more) = &self.more {
-            more(tx, &self.id)?;
-        }
-        Ok((Arc::clone(collection), prepared.new.unwrap_or_default()))
     }
 }
 

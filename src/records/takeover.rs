@@ -103,7 +103,7 @@ impl RecordService {
             let (who, now) = (caller.who(), self.clock.now());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, who: &who, now };
+                let context = Context { catalog: &catalog, who: &who, now, jobs: None };
                 let mut late = LateEntries::new();
                 for line in ready {
                     match write_line(tx, context, &collection, &line, mode, &mut late) {

@@ -8,6 +8,7 @@ use super::{
     RecordError,
     input::Draft,
     prepare::{self, Prepared},
+    trigger,
 };
 use crate::{
     access::Who,
@@ -19,6 +20,7 @@ use crate::{
         rewrite, system,
     },
     kernel::{FieldError, Scalar, error::pointer_to},
+    queue::Jobs,
     store::{Change, ChangeKind, Epoch, Read, Scan, StoreError, Tx, key},
 };
 
@@ -31,6 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) who: &'a Who,
     pub(super) now: Timestamp,
+    /// Makes the jobs that collections ask for; none where records only come from elsewhere.
+    pub(super) jobs: Option<&'a Jobs>,
 }
 
 /// Refuses to go on with a catalog that is not the transaction's.
@@ -198,7 +202,7 @@ fn log(
     if collection.def.name == system::USERS {
         auth::user_changed(tx, context.who, id, (old, new), context.now)?;
     }
-    Ok(())
+    trigger::fire(tx, context, collection, id, (old, new))
 }
 
 fn as_text(bytes: Option<&[u8]>) -> Result<Option<&str>, StoreError> {

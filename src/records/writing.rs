@@ -3,6 +3,8 @@
 //! Each can be prepared from a snapshot on the caller's thread, or from the transaction itself, when it must see what was
 //! written before it there.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -14,13 +16,14 @@ use super::{
     input::{self, Draft, Intent, Members},
     prepare::{self, Prepared},
     related::Reach,
-    service::{Caller, not_found},
+    service::{AlsoWrite, Caller, not_found},
     view::View,
     write::{self, Context},
 };
 use crate::{
     access::Action,
     collections::{Catalog, Collection, Slots},
+    queue::Jobs,
     store::{Read, Tx},
 };
 
@@ -139,6 +142,46 @@ impl Changing<'_> {
         let prepared = self.prepare(tx, context.catalog, collection, old, context.now)?;
         write::apply(tx, context, collection, id, &prepared)?;
         Ok(prepared)
+    }
+}
+
+/// A change of one record, prepared on the caller's thread and prepared again in the writer if the record moved.
+pub(super) struct Change {
+    pub(super) caller: Caller,
+    pub(super) id: String,
+    pub(super) body: Vec<u8>,
+    pub(super) intent: Intent,
+    pub(super) expected: Option<i64>,
+    pub(super) more: Option<Arc<AlsoWrite>>,
+    pub(super) jobs: Jobs,
+}
+
+impl Change {
+    pub(super) fn changing(&self) -> Changing<'_> {
+        let members = input::members(&self.body);
+        Changing { caller: &self.caller, id: &self.id, members, intent: self.intent, expected: self.expected }
+    }
+
+    pub(super) fn apply(
+        &self,
+        tx: &mut Tx<'_>,
+        catalog: &Arc<Catalog>,
+        collection: &Arc<Collection>,
+        mut prepared: Prepared,
+        now: Timestamp,
+    ) -> Result<(Arc<Collection>, Vec<u8>), RecordError> {
+        write::check_epoch(tx, catalog)?;
+        let who = self.caller.who();
+        let context = Context { catalog, who: &who, now, jobs: Some(&self.jobs) };
+        let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
+        if prepared.old.as_ref() != Some(&current) {
+            prepared = self.changing().prepare(tx, catalog, collection, current, now)?;
+        }
+        write::apply(tx, context, collection, &self.id, &prepared)?;
+        if let Some(more) = &self.more {
+            more(tx, &self.id)?;
+        }
+        Ok((Arc::clone(collection), prepared.new.unwrap_or_default()))
     }
 }
 

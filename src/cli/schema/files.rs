@@ -110,6 +110,7 @@ fn keep_additions(input: &mut CollectionInput) -> bool {
     input.description = input.description.take().filter(|text| Some(text) != own.description.as_ref());
     input.rules = input.rules.take().filter(|rules| Some(rules) != own.rules.as_ref());
     let is_empty = input.fields.as_ref().is_none_or(Vec::is_empty) && input.indexes.as_ref().is_none_or(Vec::is_empty);
+    let is_empty = is_empty && input.triggers.is_none();
     !is_empty || input.description.is_some() || input.rules.is_some() || input.cache_control.is_some()
 }
 
@@ -126,6 +127,9 @@ fn to_toml(input: &CollectionInput) -> anyhow::Result<String> {
     }
     for index in input.indexes.iter().flatten() {
         blocks.push(block("[[indexes]]\n", &json!(index))?);
+    }
+    for trigger in input.triggers.iter().flatten() {
+        blocks.push(block("[[triggers]]\n", &json!(trigger))?);
     }
     if let Some(rules) = &input.rules {
         blocks.push(block("[rules]\n", &json!(rules))?);
@@ -166,6 +170,8 @@ mod tests {
                 {"name": "kind", "type": "enum", "values": ["a", "b"], "many": true},
             ],
             "indexes": [{"fields": ["title", "-rating"], "unique": true}, {"fields": ["rating"]}],
+            "triggers": [{"on": ["create", "update"], "queue": "q", "kind": "k", "when": "title != @old.title"},
+                {"on": ["delete"], "queue": "q", "kind": "k", "fields": [], "onCollision": "skip", "serial": true}],
             "rules": {"list": "title = 'a' && rating > 1"},
         }))
         .unwrap();

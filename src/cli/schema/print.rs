@@ -98,6 +98,7 @@ fn line(step: &Step) -> Option<(char, String)> {
         Action::MoveFields => ('~', format!("order of fields: {}", names(after))),
         Action::AddIndex => ('+', index(after)),
         Action::DropIndex => ('-', index(before)),
+        Action::ChangeTriggers => ('~', format!("triggers: {} → {}", triggers(before), triggers(after))),
         Action::ChangeRule => match (before, after) {
             (None, _) => ('+', format!("rule {name}: {}", shown(after))),
             (_, None) => ('-', format!("rule {name}: {}", shown(before))),
@@ -148,6 +149,12 @@ fn differences(before: Option<&Value>, after: Option<&Value>) -> String {
 fn names(list: Option<&Value>) -> String {
     let names = list.and_then(Value::as_array).into_iter().flatten();
     names.map(|name| shown(Some(name))).collect::<Vec<_>>().join(", ")
+}
+
+fn triggers(list: Option<&Value>) -> String {
+    let Some(list) = list.and_then(Value::as_array) else { return "none".into() };
+    let one = |trigger: &Value| format!("{} in {}", shown(trigger.get("kind")), shown(trigger.get("queue")));
+    list.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn index(index: Option<&Value>) -> String {

@@ -10,6 +10,7 @@ use crate::collections::{
     commit::explicit_indexes,
     model::{CollectionDef, FieldDef, IndexInput, Rename, ViewDef},
     rename,
+    trigger::TriggerDef,
 };
 
 /// The steps by which a collection becomes `new`, with these listed indexes; `old` is the collection as it is, with
@@ -58,6 +59,11 @@ pub(super) fn steps(
     }
     let was = old.map(|old| json!(old.rules)).unwrap_or_default();
     rules(&mut steps, &was, &json!(new.rules));
+    let was = old.map(|_| before.triggers).unwrap_or_default();
+    if was != new.triggers {
+        let value = |triggers: &[TriggerDef]| (!triggers.is_empty()).then(|| json!(triggers));
+        steps.add(Action::ChangeTriggers, None, (value(&was), value(&new.triggers)), Effect::Safe);
+    }
     steps.steps
 }
 

@@ -53,6 +53,7 @@ pub(super) enum Action {
     AddIndex,
     DropIndex,
     ChangeRule,
+    ChangeTriggers,
 }
 
 /// What a step means for stored records. `safe`: every value stays. `checked`: every value stays, and the step is refused
@@ -175,6 +176,7 @@ mod tests {
             model::Action::AddIndex,
             model::Action::DropIndex,
             model::Action::ChangeRule,
+            model::Action::ChangeTriggers,
         ];
         for action in actions {
             let name = serde_json::to_value(action).unwrap();

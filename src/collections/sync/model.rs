@@ -101,6 +101,8 @@ pub enum Action {
     DropIndex,
     /// Another rule, or none.
     ChangeRule,
+    /// Other triggers, or none.
+    ChangeTriggers,
 }
 
 /// What a step means for stored records.
@@ -159,6 +161,7 @@ impl Step {
             Action::AddIndex => "add index",
             Action::DropIndex => "drop index",
             Action::ChangeRule => "change rule",
+            Action::ChangeTriggers => "change triggers",
         };
         format!("{collection}: {text} {name}").trim_end().to_owned()
     }
@@ -175,6 +178,7 @@ pub fn as_input(def: &CollectionDef) -> CollectionInput {
         fields: def.view.is_none().then(|| def.fields.clone()),
         indexes: def.view.is_none().then(|| explicit_indexes(def)),
         rules: Some(def.rules.clone()),
+        triggers: Some(def.triggers.clone()).filter(|triggers| !triggers.is_empty()),
         cache_control: def.cache_control.clone(),
     }
 }

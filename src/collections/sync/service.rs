@@ -1,6 +1,6 @@
 //! Planning and applying a whole schema.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -19,10 +19,11 @@ use crate::{
         model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput},
         repo,
         service::{CollectionService, TRIES},
-        validate::{self, WantedIndex},
+        validate::{self, Around, WantedIndex},
         view::CheckView,
     },
     kernel::FieldError,
+    queue,
     store::{StoreError, Tx},
 };
 
@@ -38,8 +39,8 @@ impl CollectionService {
     /// [`CollectionError::Invalid`] with every fault, stored records that do not fit among them, or another
     /// [`CollectionError`].
     pub async fn plan_schema(&self, input: &PlanInput) -> Result<Plan, CollectionError> {
-        let (_, before) = self.catalogs.current()?;
-        let changes = self.resolve(input, before)?.judge(self).await?;
+        let (snapshot, before) = self.catalogs.current()?;
+        let changes = self.resolve(input, before, &queue::names(&snapshot)?)?.judge(self).await?;
         changes.plan()
     }
 
@@ -52,13 +53,13 @@ impl CollectionService {
         let SchemaInput { collections, prune, allow_destructive, base } = input;
         let input = PlanInput { collections, prune };
         for _ in 0..TRIES {
-            let (_, before) = self.catalogs.current()?;
+            let (snapshot, before) = self.catalogs.current()?;
             if let Some(base) = &base
                 && *base != fingerprint(&inputs(&before))?
             {
                 return Err(CollectionError::Conflict("the schema changed since the plan; plan again".into()));
             }
-            let changes = self.resolve(&input, before)?;
+            let changes = self.resolve(&input, before, &queue::names(&snapshot)?)?;
             if !allow_destructive {
                 refuse_destructive(&changes.steps)?;
             }
@@ -81,7 +82,12 @@ impl CollectionService {
     }
 
     /// Checks the whole and finds out what is to be done.
-    fn resolve(&self, input: &PlanInput, before: Arc<Catalog>) -> Result<Changes, CollectionError> {
+    fn resolve(
+        &self,
+        input: &PlanInput,
+        before: Arc<Catalog>,
+        queues: &BTreeSet<String>,
+    ) -> Result<Changes, CollectionError> {
         if input.collections.len() > COLLECTIONS_MAX {
             let detail = format!("a server has at most {COLLECTIONS_MAX} collections");
             return Err(CollectionError::Invalid(vec![FieldError::at("collections", "items", detail)]));
@@ -98,7 +104,7 @@ impl CollectionService {
         let (views, others): (Vec<_>, Vec<_>) =
             drafts.into_iter().enumerate().partition(|(_, draft)| draft.def.view.is_some());
         for (position, draft) in others.into_iter().chain(views) {
-            faults.take(changes.add(position, draft, &*self.views), position)?;
+            faults.take(changes.add(position, draft, &*self.views, queues), position)?;
         }
         faults.into_result()?;
         let (views, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(|gone| gone.def.view.is_some());
@@ -111,7 +117,7 @@ impl CollectionService {
             changes.deletes.push(collection.def.clone());
         }
         for (stored, followed) in kept {
-            check_kept(&followed, &changes, &*self.views)?;
+            check_kept(&followed, &changes, &*self.views, queues)?;
             changes.result.push(as_input(&followed));
             if followed != stored.def {
                 changes.follows.push(followed);
@@ -139,7 +145,14 @@ struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, position: usize, draft: Draft, views: &dyn CheckView) -> Result<(), CollectionError> {
+    fn add(
+        &mut self,
+        position: usize,
+        draft: Draft,
+        views: &dyn CheckView,
+        queues: &BTreeSet<String>,
+    ) -> Result<(), CollectionError> {
+        let after = Around { catalog: &self.after, views, queues };
         let Draft { stored, def, renames, indexes } = draft;
         let steps = diff::steps(stored.as_ref().map(|(_, followed)| followed), &def, &indexes, &renames);
         self.result.push(match &stored {
@@ -149,11 +162,11 @@ impl Changes {
         });
         match stored {
             None => {
-                let (_, wanted) = validate::check(&def, &indexes, &self.after, views)?;
+                let (_, wanted) = validate::check(&def, &indexes, after)?;
                 self.makes.push((def, wanted));
             }
             Some((stored, followed)) => {
-                let update = Update::check(&stored, def, renames, Some(&indexes), &self.after, views)?;
+                let update = Update::check(&stored, def, renames, Some(&indexes), after)?;
                 if !steps.is_empty() {
                     self.updates.push((position, update));
                 } else if followed != stored.def {
@@ -231,12 +244,20 @@ impl Faults {
 }
 
 /// A collection that nobody mentions must not come to name what is gone.
-fn check_kept(def: &CollectionDef, changes: &Changes, views: &dyn CheckView) -> Result<(), CollectionError> {
-    let faults =
-        |catalog: &Catalog, def: &CollectionDef| match validate::check(def, &explicit_indexes(def), catalog, views) {
-            Err(CollectionError::Invalid(errors)) => errors,
-            _ => Vec::new(),
-        };
+fn check_kept(
+    def: &CollectionDef,
+    changes: &Changes,
+    views: &dyn CheckView,
+    queues: &BTreeSet<String>,
+) -> Result<(), CollectionError> {
+    let faults = |catalog: &Catalog, def: &CollectionDef| match validate::check(
+        def,
+        &explicit_indexes(def),
+        Around { catalog, views, queues },
+    ) {
+        Err(CollectionError::Invalid(errors)) => errors,
+        _ => Vec::new(),
+    };
     if changes.steps.is_empty() {
         return Ok(());
     }

@@ -89,6 +89,7 @@ impl Draft {
             cache_control: input.cache_control.filter(|text| !text.is_empty()),
             view: input.view,
             rules: input.rules.unwrap_or_default(),
+            triggers: input.triggers.unwrap_or_default(),
             fields: stored_fields(&fields),
             updated_at: now,
             ..stored.def.clone()

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     access::Action,
-    collections::{Catalog, CheckView, Collection, RecordScope, Schemas, Sight, Slot, Unseen, View, ViewDef},
+    collections::{Catalog, CheckView, Collection, Knows, RecordScope, Schemas, Sight, Slot, Unseen, View, ViewDef},
     expr::Expr,
     kernel::FieldError,
     records::{
@@ -47,7 +47,7 @@ impl Sight for Author {
 
 /// The request that a view saves, without its filter, and what is wrong with it.
 fn saved(view: &ViewDef, source: &Collection, schemas: &dyn Schemas) -> (Request, Vec<FieldError>) {
-    let scope = RecordScope { sight: &Author, in_rule: false, ..RecordScope::rule(source, schemas) };
+    let scope = RecordScope { sight: &Author, knows: Knows::Caller, ..RecordScope::rule(source, schemas) };
     let members =
         [("select", &view.select), ("group", &view.group), ("having", &view.having), ("timezone", &view.timezone)];
     let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));

@@ -158,7 +158,7 @@ impl RecordService {
         let done = self.store.write(move |tx| {
             write::check_epoch(tx, &catalog)?;
             let who = caller.who();
-            let context = Context { catalog: &catalog, who: &who, now };
+            let context = Context { catalog: &catalog, who: &who, now, jobs: None };
             let mut seen = seen.as_ref().map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
             let mut lines =
                 Lines { context, caller: &caller, collection: &collection, mode, source, late: LateEntries::new() };

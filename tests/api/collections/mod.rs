@@ -6,6 +6,7 @@ mod refusals;
 mod relations;
 mod rename;
 mod schema;
+mod triggers;
 mod types;
 mod views;
 

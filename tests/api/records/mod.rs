@@ -25,6 +25,7 @@ mod transfer_archive;
 mod transfer_archive_import;
 mod transfer_formats;
 mod transfer_streams;
+mod triggers;
 mod upsert;
 mod values;
 mod views;

@@ -69,8 +69,10 @@ fn definitions() -> Value {
 /// A catalog of all definitions, and of the collections that every server has.
 async fn catalog() -> Arc<Catalog> {
     let folder = tempfile::tempdir().unwrap();
-    let schema =
-        Schema { tables: collections::TABLES.into_iter().chain(crate::records::TABLES).collect(), migrations: vec![] };
+    let schema = Schema {
+        tables: collections::TABLES.into_iter().chain(crate::records::TABLES).chain(crate::queue::TABLES).collect(),
+        migrations: vec![],
+    };
     let store = Store::open(&folder.path().join("stead.redb"), &Options::default(), &schema).unwrap();
     let catalogs = Arc::new(Catalogs::new(store.clone()));
     let service =

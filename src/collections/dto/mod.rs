@@ -1,6 +1,8 @@
 //! Collections as the OpenAPI document describes them. The bodies themselves are read into the types of `model`.
 
-use poem_openapi::{Enum, Object, types::Example};
+mod examples;
+
+use poem_openapi::{Enum, Object};
 use serde_json::Value;
 
 /// What becomes of a record when one that it points at is deleted.
@@ -124,6 +126,65 @@ pub(super) struct Rules {
     delete: Option<String>,
 }
 
+/// What happens to a record.
+#[derive(Enum, PartialEq, Eq, Hash)]
+#[oai(rename_all = "camelCase")]
+pub(super) enum TriggerEvent {
+    Create,
+    Update,
+    Delete,
+}
+
+/// What happens when another unfinished job of the kind is about the same record.
+#[derive(Enum)]
+#[oai(rename_all = "camelCase")]
+pub(super) enum TriggerCollision {
+    /// The new one is not made.
+    Skip,
+    /// The new one takes the place of one that has not started, its time included.
+    Replace,
+}
+
+/// A job that a change of a record makes, in the transaction of the change. Its payload has `collection`, `event`, the `id` and the
+/// `record` (as it is, or, when it was deleted, was) and, on an update, the names of the fields that `changed`. It takes no permission of
+/// those who change records: whoever writes the schema decides. Imports set off no trigger.
+#[derive(Object)]
+#[oai(rename_all = "camelCase", deny_unknown_fields, rename = "CollectionTrigger")]
+pub(super) struct Trigger {
+    /// What has to happen.
+    #[oai(validator(min_items = 1, max_items = 3, unique_items))]
+    on: Vec<TriggerEvent>,
+    /// The queue of the job.
+    #[oai(validator(min_length = 1, max_length = 50))]
+    queue: String,
+    /// What is to be done.
+    #[oai(validator(min_length = 1, max_length = 100))]
+    kind: String,
+    /// The fields that the payload shows besides id, createdAt, updatedAt and version; all that are not hidden when absent.
+    #[oai(skip_serializing_if_is_none, validator(max_items = 200))]
+    fields: Option<Vec<String>>,
+    /// In which records: an expression about the record and, as `@old`, the one before, such as `status != @old.status`.
+    #[oai(skip_serializing_if_is_none)]
+    when: Option<String>,
+    /// How long the job waits, in seconds.
+    #[oai(skip_serializing_if_is_none, validator(maximum(value = "31622400")))]
+    delay_seconds: Option<u32>,
+    /// Jobs with a greater one start before others.
+    #[oai(default, skip_serializing_if = "is_zero", validator(minimum(value = "-1000"), maximum(value = "1000")))]
+    priority: i16,
+    /// What happens when another unfinished job of the kind is about the same record; both are made when absent.
+    #[oai(skip_serializing_if_is_none)]
+    on_collision: Option<TriggerCollision>,
+    /// Whether the jobs about one record run one after the other.
+    #[oai(default, skip_serializing_if = "std::ops::Not::not")]
+    serial: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the derive passes a reference")]
+fn is_zero(priority: &i16) -> bool {
+    *priority == 0
+}
+
 /// What a view shows of another collection: some of its records or, with select or group, an aggregate over them. It is read
 /// as a collection and never written. Its filter and aggregate see all records, whatever a caller may see of the collection
 /// itself; who may see the view is decided by its own rules.
@@ -187,6 +248,9 @@ pub(super) struct CollectionCreate {
     /// Who may do what.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// The jobs that changes of its records make.
+    #[oai(skip_serializing_if_is_none, validator(max_items = 20))]
+    triggers: Option<Vec<Trigger>>,
     /// The `Cache-Control` of answers with records, such as `private, max-age=60`.
     #[oai(skip_serializing_if_is_none)]
     cache_control: Option<String>,
@@ -218,6 +282,9 @@ pub(super) struct CollectionWanted {
     /// Who may do what.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// The jobs that changes of its records make.
+    #[oai(skip_serializing_if_is_none, validator(max_items = 20))]
+    triggers: Option<Vec<Trigger>>,
     /// The `Cache-Control` of answers with records, such as `private, max-age=60`.
     #[oai(skip_serializing_if_is_none)]
     cache_control: Option<String>,
@@ -245,6 +312,9 @@ pub(super) struct CollectionUpdate {
     /// All rules.
     #[oai(skip_serializing_if_is_none)]
     rules: Option<Rules>,
+    /// All triggers.
+    #[oai(skip_serializing_if_is_none, validator(max_items = 20))]
+    triggers: Option<Vec<Trigger>>,
     /// The `Cache-Control` of answers with records; an empty text removes it.
     #[oai(skip_serializing_if_is_none)]
     cache_control: Option<String>,
@@ -307,6 +377,9 @@ pub(super) struct Collection {
     indexes: Vec<Index>,
     /// Who may do what.
     rules: Rules,
+    /// The jobs that changes of its records make.
+    #[oai(default, skip_serializing_if_is_empty)]
+    triggers: Vec<Trigger>,
     /// The `Cache-Control` of answers with records.
     #[oai(skip_serializing_if_is_none)]
     cache_control: Option<String>,
@@ -328,162 +401,4 @@ pub(super) struct Collection {
 pub(super) struct CollectionList {
     /// The collections, by name.
     items: Vec<Collection>,
-}
-
-fn title() -> Field {
-    Field {
-        name: "title".into(),
-        renamed_from: None,
-        kind: "string".into(),
-        description: None,
-        required: true,
-        nullable: None,
-        default: None,
-        unique: false,
-        indexed: true,
-        searchable: false,
-        hidden: false,
-        many: false,
-        min_items: None,
-        max_items: None,
-        min: None,
-        max: Some(200.into()),
-        pattern: None,
-        format: None,
-        values: None,
-        collection: None,
-        on_delete: None,
-        max_bytes: None,
-        media_types: None,
-        rules: None,
-    }
-}
-
-fn owner_rules() -> Rules {
-    Rules {
-        list: Some("published = true".into()),
-        read: Some("published = true".into()),
-        create: None,
-        update: None,
-        delete: None,
-    }
-}
-
-impl Example for CollectionCreate {
-    fn example() -> Self {
-        let published = Field {
-            name: "published".into(),
-            kind: "boolean".into(),
-            required: false,
-            indexed: false,
-            max: None,
-            ..title()
-        };
-        let index = IndexRequest { fields: vec!["published".into(), "-createdAt".into()], unique: false };
-        Self {
-            name: "posts".into(),
-            description: Some("What the team writes.".into()),
-            view: None,
-            fields: vec![title(), published],
-            indexes: vec![index],
-            rules: Some(owner_rules()),
-            cache_control: None,
-        }
-    }
-}
-
-impl Example for CollectionWanted {
-    fn example() -> Self {
-        let CollectionCreate { name, description, view, fields, indexes, rules, cache_control } =
-            CollectionCreate::example();
-        let renamed_from = Some("articles".into());
-        Self { name, renamed_from, description, view, fields, indexes, rules, cache_control }
-    }
-}
-
-impl Example for CollectionUpdate {
-    fn example() -> Self {
-        Self {
-            name: None,
-            description: Some("What the team publishes.".into()),
-            view: None,
-            fields: None,
-            indexes: None,
-            rules: None,
-            cache_control: None,
-        }
-    }
-}
-
-impl Example for Collection {
-    fn example() -> Self {
-        let state = IndexStatus { name: "ready".into(), ids: None };
-        let CollectionCreate { name, description, mut fields, .. } = CollectionCreate::example();
-        fields.truncate(1);
-        Self {
-            number: 2,
-            name,
-            description,
-            system: false,
-            view: None,
-            fields,
-            indexes: vec![Index { number: 2, fields: vec!["title".into()], unique: false, state, implicit: true }],
-            rules: Rules { list: None, read: None, create: None, update: None, delete: None },
-            cache_control: None,
-            rewriting: false,
-            renames: Vec::new(),
-            created_at: "2026-01-31T09:30:00Z".into(),
-            updated_at: "2026-01-31T09:30:00Z".into(),
-        }
-    }
-}
-
-impl Example for CollectionList {
-    fn example() -> Self {
-        Self { items: vec![Collection::example()] }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use poem_openapi::types::ParseFromJSON;
-
-    use super::*;
-    use crate::collections::model;
-
-    /// What is described is what is read: every attribute of the model goes through the description and back.
-    #[test]
-    fn the_description_fits_the_model() {
-        let field = model::FieldDef {
-            name: "f".into(),
-            renamed_from: Some("e".into()),
-            kind: "relation".into(),
-            description: Some("d".into()),
-            required: true,
-            nullable: Some(true),
-            default: Some("x".into()),
-            unique: true,
-            indexed: true,
-            searchable: true,
-            hidden: true,
-            many: true,
-            min_items: Some(1),
-            max_items: Some(2),
-            min: Some(1.into()),
-            max: Some(2.into()),
-            pattern: Some("p".into()),
-            format: Some("email".into()),
-            values: Some(vec!["v".into()]),
-            collection: Some("c".into()),
-            on_delete: Some(model::OnDelete::SetNull),
-            max_bytes: Some(3),
-            media_types: Some(vec!["image/*".into()]),
-            rules: Some(model::FieldRules { read: Some("r".into()), write: Some("w".into()) }),
-        };
-        let json = serde_json::to_value(&field).unwrap();
-        let described = Field::parse_from_json(Some(json.clone())).map_err(|error| error.into_message()).unwrap();
-        assert_eq!(poem_openapi::types::ToJSON::to_json(&described).unwrap(), json);
-        let input = poem_openapi::types::ToJSON::to_json(&CollectionCreate::example()).unwrap();
-        serde_json::from_value::<model::CollectionInput>(input).unwrap();
-    }
 }
