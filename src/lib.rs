@@ -21,6 +21,7 @@ pub mod pages;
 pub mod queue;
 pub mod records;
 pub mod roles;
+pub mod schedules;
 pub mod server;
 pub mod store;
 pub mod telemetry;

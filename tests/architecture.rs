@@ -17,7 +17,7 @@ const RANKS: [(u8, &[&str]); 15] = [
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http", "queue"]),
-    (5, &["audit", "mail"]),
+    (5, &["audit", "mail", "schedules"]),
     (6, &["roles"]),
     (7, &["keys"]),
     (8, &["auth", "collections"]),

@@ -24,7 +24,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts all of it.
 pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let Services { store, clock, keys, mail, jobs, auth, flows, audit, .. } = services;
+    let Services { store, clock, keys, mail, jobs, schedules, auth, flows, audit, .. } = services;
     let sweeping = Sweeping {
         auth: Arc::clone(auth),
         audit: audit.clone(),
@@ -40,6 +40,7 @@ pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<
         tokio::spawn(flush(Arc::clone(keys))),
         tokio::spawn(Arc::clone(flows).run()),
         tokio::spawn(jobs.clone().keep()),
+        tokio::spawn(schedules.clone().keep()),
     ];
     tasks.extend(sender.map(|sender| tokio::spawn(sender.run())));
     Ok(tasks)

@@ -17,7 +17,7 @@ use crate::{
     kernel::Clock,
     keys::{self, KeyService},
     mail::{self, MailService},
-    queue, records, roles,
+    queue, records, roles, schedules,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
 };
@@ -70,6 +70,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &keys::TABLES,
         &mail::TABLES,
         &queue::TABLES,
+        &schedules::TABLES,
         &flows::TABLES,
     ];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();

@@ -21,6 +21,7 @@ use crate::{
     openapi::{self, LiveDocument},
     pages, records,
     roles::api::RolesApi,
+    schedules::api::SchedulesApi,
     telemetry,
     users::{
         self,
@@ -74,9 +75,12 @@ impl Parts<'_> {
                 auth: Arc::clone(&self.services.auth),
                 cookies: self.cookies(),
             },
-            JobsApi { jobs: self.jobs() },
-            QueuesApi { jobs: self.jobs() },
-            WorkApi { jobs: self.jobs() },
+            (
+                JobsApi { jobs: self.jobs() },
+                QueuesApi { jobs: self.jobs() },
+                WorkApi { jobs: self.jobs() },
+                SchedulesApi { schedules: self.services.schedules.clone() },
+            ),
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },
             CollectionsApi { collections: self.services.collections.clone() },

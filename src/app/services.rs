@@ -18,6 +18,7 @@ use crate::{
     queue::Jobs,
     records::{Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles},
+    schedules::Schedules,
     store::Store,
     users::{
         RecordDirectory, UserService,
@@ -38,6 +39,7 @@ pub(super) struct Services {
     pub(super) keys: Arc<KeyService>,
     pub(super) mail: MailService,
     pub(super) jobs: Jobs,
+    pub(super) schedules: Schedules,
     pub(super) auth: Arc<AuthService>,
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
@@ -53,6 +55,7 @@ impl Services {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
         let collections = collections(&store, &catalogs, &clock).await?;
         let jobs = jobs(config, &store, &clock).await?;
+        let schedules = Schedules::new(store.clone(), jobs.clone(), Arc::clone(&clock));
         let (own_catalogs, own_clock) = (Arc::clone(&catalogs), Arc::clone(&clock));
         let records = RecordService::new(collections.clone(), own_catalogs, jobs.clone(), own_clock, limits(config));
         let records = Arc::new(records);
@@ -108,6 +111,7 @@ impl Services {
             keys,
             mail,
             jobs,
+            schedules,
             auth,
             users,
             flows,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Names that collections cannot have: words of the API's own.
-const RESERVED_COLLECTIONS: [&str; 23] = [
+const RESERVED_COLLECTIONS: [&str; 24] = [
     "account",
     "admin",
     "aggregate",
@@ -40,6 +40,7 @@ const RESERVED_COLLECTIONS: [&str; 23] = [
     "realtime",
     "records",
     "roles",
+    "schedules",
     "search",
     "system",
     "uploads",

@@ -276,6 +276,10 @@ pub(super) struct JobResponse {
     created_at: String,
     /// Who made it: the id of a user, or a name of the server's own.
     created_by: String,
+    /// The name of the schedule that made it.
+    schedule: Option<String>,
+    /// The time of that schedule for which it was made.
+    scheduled_for: Option<String>,
     /// When it is due, or became so.
     run_at: Option<String>,
     /// When the newest attempt began.
@@ -326,6 +330,8 @@ impl JobResponse {
             attempts_max,
             created_at: text(job.created_at),
             created_by: job.by,
+            scheduled_for: job.scheduled.as_ref().map(|scheduled| text(scheduled.at)),
+            schedule: job.scheduled.map(|scheduled| scheduled.schedule),
             run_at: status.due_at.or(job.run_at).map(text),
             started_at: status.started_at.map(text),
             finished_at: status.finished_at.map(text),
@@ -357,6 +363,8 @@ impl Example for JobResponse {
             attempts_max: 5,
             created_at: TIME.into(),
             created_by: ID.into(),
+            schedule: None,
+            scheduled_for: None,
             run_at: Some("2026-01-31T09:30:10Z".into()),
             started_at: Some(TIME.into()),
             finished_at: None,

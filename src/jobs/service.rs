@@ -12,6 +12,7 @@ use crate::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
         Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
     },
+    schedules,
     store::Tx,
 };
 
@@ -272,19 +273,24 @@ impl JobService {
         self.jobs.counted_queue(&name)
     }
 
-    /// Removes a queue that has no jobs, and in which no trigger makes any.
+    /// Removes a queue that has no jobs, and in which neither a trigger nor a schedule makes any.
     ///
     /// # Errors
     /// [`QueueError::Forbidden`], [`QueueError::NoQueue`], [`QueueError::Conflict`].
     pub async fn delete_queue(&self, caller: &Principal, name: String) -> Result<(), QueueError> {
         allow(caller, &name, Action::Delete)?;
-        let unused = |tx: &Tx<'_>, name: &str| match collections_with_queue(tx, name)?.as_slice() {
-            [] => Ok(()),
-            used => {
-                let why = format!("triggers of {} make jobs in this queue; change them first", used.join(", "));
-                Err(QueueError::Conflict(why))
-            }
-        };
-        self.jobs.delete_queue(name, unused).await
+        self.jobs.delete_queue(name, check_unused).await
+    }
+}
+
+/// Refuses to remove a queue in which something makes jobs.
+fn check_unused(tx: &Tx<'_>, queue: &str) -> Result<(), QueueError> {
+    let used = [("triggers of", collections_with_queue(tx, queue)?), ("schedules", schedules::with_queue(tx, queue)?)];
+    match used.iter().find(|(_, names)| !names.is_empty()) {
+        None => Ok(()),
+        Some((what, names)) => {
+            let why = format!("{what} {} make jobs in this queue; change them first", names.join(", "));
+            Err(QueueError::Conflict(why))
+        }
     }
 }

@@ -109,6 +109,7 @@ impl Work<'_, '_> {
             after: new.after,
             wait_for: new.wait_for,
             expires_at: new.expires_at,
+            scheduled: new.scheduled,
             by: new.by,
             built_in,
         }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::{
     error::QueueError,
-    model::{Backoff, Collision, Growth, JobId, NewJob, Unique, WaitFor},
+    model::{Collision, JobId, NewJob, Unique, WaitFor},
+    policy::{Backoff, Growth},
 };
 use crate::kernel::FieldError;
 

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::{
     error::QueueError,
     keys,
-    model::{Job, JobId, JobState, Lease, Queue, Rate, Status},
+    model::{Job, JobId, JobState, Lease, Queue, Scheduled, Status},
+    policy::Rate,
     repo::{self, DUE, LEASED, RATES, READY},
     work::Work,
 };
@@ -60,6 +61,8 @@ pub struct LeasedJob {
     pub attempts_max: u32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The schedule that made it.
+    pub scheduled: Option<Scheduled>,
     /// How far an earlier attempt said that it was.
     pub progress: Option<Box<RawValue>>,
     /// What the worker shows to prove that the job is its own.
@@ -148,9 +151,9 @@ impl Work<'_, '_> {
         self.tx.put(LEASED, &keys::timed(until, id)[..], &Raw(Vec::new()))?;
         self.note_time(until);
         let attempts_max = job.attempts_max.unwrap_or(queue.policy.attempts_max);
-        let Job { kind, payload, created_at, .. } = job;
+        let Job { kind, payload, created_at, scheduled, .. } = job;
         let progress = status.progress;
-        Ok(Some(LeasedJob { id, kind, payload, attempts, attempts_max, created_at, progress, token, until }))
+        Ok(Some(LeasedJob { id, kind, payload, attempts, attempts_max, created_at, scheduled, progress, token, until }))
     }
 
     /// How many of `wanted` jobs the rate of a queue allows now, and when it allows the next, if none

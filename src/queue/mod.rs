@@ -18,6 +18,7 @@ mod keys;
 mod lease;
 mod list;
 mod model;
+mod policy;
 mod queues;
 mod repo;
 mod service;
@@ -36,10 +37,8 @@ pub use finish::{Beat, Failure, Heard};
 pub use input::JobInput;
 pub use lease::{Ask, Leased, LeasedJob};
 pub use list::{Counted, JobPage, JobQuery, Listed};
-pub use model::{
-    Attempt, Backoff, Collision, Growth, Job, JobId, JobState, Lease, NewJob, Policy, Queue, Rate, Status, Unique,
-    WaitFor,
-};
+pub use model::{Attempt, Collision, Job, JobId, JobState, Lease, NewJob, Queue, Scheduled, Status, Unique, WaitFor};
+pub use policy::{Backoff, Growth, Policy, Rate};
 pub use repo::{TABLES, exists, names};
 pub use service::{Jobs, Many};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

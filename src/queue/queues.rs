@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     error::QueueError,
-    model::{Backoff, Growth, JobState, Policy, Queue, Rate, first_queues},
+    model::{JobState, Queue},
+    policy::{Backoff, Growth, Policy, Rate, first_queues},
     repo,
     service::Jobs,
     work::Work,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     kernel::{Clock, IdSource},
-    store::{Snapshot, Store, StoreError, Tx},
+    store::{Read, Snapshot, Store, StoreError, Tx},
 };
 
 /// The queue. Cheap to clone.
@@ -105,6 +105,28 @@ impl Jobs {
         let made = self.enqueue_within(&mut work, new)?;
         work.finish()?;
         Ok(made)
+    }
+
+    /// How far a job is, as of a state of the store or inside a transaction; `None` when it is not kept any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn state_in(&self, source: &impl Read, id: JobId) -> Result<Option<JobState>, StoreError> {
+        let Some(job) = repo::job(source, id)? else { return Ok(None) };
+        Ok(Some(repo::status(source, id, &job)?.state_at(self.clock.now())))
+    }
+
+    /// Does not want a job any more, in a transaction: one that no worker has is cancelled, the worker of another is asked to stop.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`].
+    pub fn cancel_in(&self, tx: &mut Tx<'_>, id: JobId) -> Result<(), QueueError> {
+        if let Some(bell) = self.here.bell_of(id) {
+            tx.wake(bell);
+        }
+        let mut work = Work::new(tx, &self.bells, self.clock.now());
+        work.cancel(id, "it was cancelled")?;
+        work.finish()
     }
 
     fn enqueue_within(&self, work: &mut Work<'_, '_>, new: &NewJob) -> Result<Enqueued, QueueError> {

@@ -17,7 +17,8 @@ use super::{
     error::QueueError,
     finish::Failure,
     lease::{Ask, LeasedJob},
-    model::{Backoff, Collision, Growth, JobId, JobState, NewJob, Policy, Rate, Unique, WaitFor},
+    model::{Collision, JobId, JobState, NewJob, Unique, WaitFor},
+    policy::{Backoff, Growth, Policy, Rate},
     repo,
     service::Jobs,
 };

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 
 use super::{
     lease::Ask,
-    model::{JobState, NewJob, Policy},
+    model::{JobState, NewJob},
+    policy::Policy,
     tests::{Site, job},
     worker::{Handler, Outcome as JobOutcome, Running, Workers},
 };

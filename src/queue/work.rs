@@ -8,7 +8,8 @@ use super::{
     bells::Bells,
     error::QueueError,
     keys,
-    model::{Job, JobId, JobState, Policy, Queue, Status},
+    model::{Job, JobId, JobState, Queue, Status},
+    policy::Policy,
     repo::{self, DONE, DUE, LEASED, READY, SERIAL, STATUS},
 };
 use crate::store::{Json, Raw, Read as _, StoreError, Tx};

@@ -19,7 +19,8 @@ use super::{
     error::QueueError,
     finish::{Beat, Failure},
     lease::{Ask, LeasedJob},
-    model::{JobId, Policy, Queue},
+    model::{JobId, Queue},
+    policy::Policy,
     repo,
     service::Jobs,
 };
@@ -93,9 +94,14 @@ impl Here {
 
     /// Tells a job to stop, if it runs here.
     pub(super) fn stop(&self, id: JobId) {
-        if let Some(stop) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(stop) = self.bell_of(id) {
             stop.notify_one();
         }
+    }
+
+    /// What tells a job to stop, if it runs here.
+    pub(super) fn bell_of(&self, id: JobId) -> Option<Arc<Notify>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 }
 

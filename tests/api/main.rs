@@ -28,6 +28,7 @@ mod own;
 mod pipeline;
 mod records;
 mod roles;
+mod schedules;
 mod sessions;
 mod takeover;
 mod users;

@@ -70,13 +70,18 @@ async fn filled(app: &TestApp, text: &str, number: usize, user: &str) -> String 
         ("{role}", "/api/v1/roles", json!({"name": format!("role{number}"), "permissions": ["posts:read"]})),
         ("{account}", "/api/v1/service-accounts", json!({"name": "x", "roles": ["viewer"]})),
         ("{job}", "/api/v1/jobs", json!({"queue": "sync", "kind": "x"})),
+        (
+            "{schedule}",
+            "/api/v1/schedules",
+            json!({"name": format!("named{number}"), "queue": "sync", "kind": "x", "everySeconds": 86_400}),
+        ),
         ("{collection}", "/api/v1/collections", json!({"name": format!("c{number}"), "fields": []})),
     ] {
         if !text.contains(name) {
             continue;
         }
         let made = operator.post(path, body.clone()).await.ok(201);
-        let named = matches!(name, "{role}" | "{collection}");
+        let named = matches!(name, "{role}" | "{schedule}" | "{collection}");
         let value = if named { body["name"].as_str().unwrap().to_owned() } else { id(made) };
         text = text.replace(name, &value);
     }

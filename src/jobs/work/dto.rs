@@ -185,6 +185,10 @@ pub(super) struct LeasedDto {
     attempts_max: u32,
     /// When it was made.
     created_at: String,
+    /// The name of the schedule that made it.
+    schedule: Option<String>,
+    /// The time of that schedule for which it was made.
+    scheduled_for: Option<String>,
     /// How far an earlier attempt said that it was.
     progress: Option<Any<Value>>,
     /// What ends the job, or tells that the worker is still at it.
@@ -202,6 +206,8 @@ impl Example for LeasedDto {
             attempts: 1,
             attempts_max: 5,
             created_at: TIME.into(),
+            schedule: None,
+            scheduled_for: None,
             progress: None,
             lease_token: TOKEN.into(),
             leased_until: "2026-01-31T09:30:30Z".into(),
@@ -220,6 +226,10 @@ pub(super) struct LeasedReply {
     attempts_max: u32,
     created_at: jiff::Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<jiff::Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Box<RawValue>>,
     lease_token: String,
     leased_until: jiff::Timestamp,
@@ -227,8 +237,10 @@ pub(super) struct LeasedReply {
 
 impl From<LeasedJob> for LeasedReply {
     fn from(job: LeasedJob) -> Self {
-        let LeasedJob { id, kind, payload, attempts, attempts_max, created_at, progress, token, until } = job;
+        let LeasedJob { id, kind, payload, attempts, attempts_max, created_at, scheduled, progress, token, until } =
+            job;
         let (lease_token, leased_until) = (token, until);
+        let (schedule, scheduled_for) = scheduled.map(|scheduled| (scheduled.schedule, scheduled.at)).unzip();
         Self {
             id: id.to_string(),
             kind,
@@ -236,6 +248,8 @@ impl From<LeasedJob> for LeasedReply {
             attempts,
             attempts_max,
             created_at,
+            schedule,
+            scheduled_for,
             progress,
             lease_token,
             leased_until,
