@@ -1,20 +1,13 @@
-//! Work in the background: what has had its time is removed, what was put off is stored, mails go out.
+//! Work in the background: what has had its time is removed, what was put off is stored, times are kept.
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::services::Services;
 use crate::{
-    audit::AuditService,
-    auth::AuthService,
-    config::Config,
-    kernel::Clock,
-    keys::KeyService,
-    mail::{MailService, Sender},
-    queue::Jobs,
-    users::flows::Flows,
+    audit::AuditService, auth::AuthService, config::Config, kernel::Clock, keys::KeyService, mail::MailService,
+    queue::Jobs, users::flows::Flows,
 };
 
 /// How often what has had its time is removed.
@@ -23,8 +16,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts all of it.
-pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let Services { store, clock, keys, mail, jobs, schedules, auth, flows, audit, .. } = services;
+pub(super) fn start(config: &Config, services: &Services) -> Vec<JoinHandle<()>> {
+    let Services { clock, keys, mail, jobs, schedules, auth, flows, audit, .. } = services;
     let sweeping = Sweeping {
         auth: Arc::clone(auth),
         audit: audit.clone(),
@@ -33,17 +26,13 @@ pub(super) fn start(config: &Config, services: &Services) -> anyhow::Result<Vec<
         flows: Arc::clone(flows),
         clock: Arc::clone(clock),
     };
-    let sender = Sender::new(&config.mail, store.clone(), Arc::clone(clock), mail.wake_handle());
-    let sender = sender.context("mail cannot be sent")?;
-    let mut tasks = vec![
+    vec![
         tokio::spawn(sweeping.run(config.clone())),
         tokio::spawn(flush(Arc::clone(keys))),
         tokio::spawn(Arc::clone(flows).run()),
         tokio::spawn(jobs.clone().keep()),
         tokio::spawn(schedules.clone().keep()),
-    ];
-    tasks.extend(sender.map(|sender| tokio::spawn(sender.run())));
-    Ok(tasks)
+    ]
 }
 
 /// Removes now and then what has had its time.

@@ -3,21 +3,21 @@
 mod housekeeping;
 mod routes;
 mod services;
+mod workers;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use poem::endpoint::BoxEndpoint;
 use tokio::sync::oneshot;
 
-use self::{routes::Parts, services::Services};
+use self::{routes::Parts, services::Services, workers::AtWork};
 use crate::{
     audit, auth,
     collections::{self, Catalogs, maintenance},
     config::Config,
     kernel::Clock,
     keys::{self, KeyService},
-    mail::{self, MailService},
-    queue, records, roles, schedules,
+    mail, queue, records, roles, schedules,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
 };
@@ -40,11 +40,10 @@ pub struct App {
     pub store: Store,
     /// Users.
     pub users: Arc<UserService>,
-    /// The outbox.
-    pub mail: MailService,
     /// The collections.
     pub catalogs: Arc<Catalogs>,
     maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    workers: Option<AtWork>,
     keys: Arc<KeyService>,
     housekeeping: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -123,9 +122,10 @@ impl App {
         let public = Arc::new(parts.public()?);
         let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&services.catalogs));
-        let housekeeping = housekeeping::start(config, &services)?;
-        let Services { store, users, mail, catalogs, keys, .. } = services;
-        Ok(Self { public, operator, store, users, mail, catalogs, maintenance, keys, housekeeping })
+        let housekeeping = housekeeping::start(config, &services);
+        let workers = Some(AtWork::start(config, &services).await?);
+        let Services { store, users, catalogs, keys, .. } = services;
+        Ok(Self { public, operator, store, users, catalogs, maintenance, workers, keys, housekeeping })
     }
 
     /// Ends the background tasks and closes the store: what was accepted is committed.
@@ -134,6 +134,9 @@ impl App {
             // The task may have ended by itself, when the store failed.
             let _ = stop.send(());
             let _ = task.await;
+        }
+        if let Some(workers) = self.workers.take() {
+            workers.end().await;
         }
         self.housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
         housekeeping::flush_once(&self.keys).await;

@@ -13,7 +13,7 @@ use crate::{
     health::Health,
     kernel::Clock,
     keys::KeyService,
-    mail::MailService,
+    mail::{self, MailService},
     outgoing::Outgoing,
     queue::Jobs,
     records::{Limits, RecordService, SavedAggregates},
@@ -61,7 +61,7 @@ impl Services {
         let records = Arc::new(records);
         let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
-        let mail = MailService::new(store.clone());
+        let mail = MailService::new(store.clone(), jobs.clone());
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let parts = AuthParts {
@@ -145,8 +145,9 @@ fn passwords(config: &Config) -> Passwords {
 
 /// The queue, with what an earlier run of the server had in hand back in its place.
 async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
-    let jobs = Jobs::new(store.clone(), Arc::clone(clock), []);
+    let jobs = Jobs::new(store.clone(), Arc::clone(clock), [(mail::KIND, "mail")]);
     jobs.make_first_queues().await.context("the first queues cannot be made")?;
+    jobs.ensure_queue(mail::QUEUE).await.context("the queue of mail cannot be made")?;
     jobs.configure(&config.queue).await.context("the queues of the configuration cannot be made")?;
     jobs.recover().await.context("jobs cannot be taken back")?;
     Ok(jobs)

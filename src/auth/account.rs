@@ -9,7 +9,8 @@ use super::{AuthError, letter, repo};
 use crate::{
     access::{Principal, Who},
     audit::{self, Event},
-    keys, mail,
+    keys,
+    mail::MailService,
     roles::ADMIN,
     store::{Epoch, Read, StoreError, Tx},
 };
@@ -69,6 +70,7 @@ pub fn check_user_change(
 /// Those of [`check_user_change`].
 pub fn user_changed(
     tx: &mut Tx<'_>,
+    mail: &MailService,
     who: &Who,
     id: &str,
     (old, new): (Option<&str>, Option<&str>),
@@ -91,7 +93,7 @@ pub fn user_changed(
         (Some(gone), None) => {
             super::forget_user(tx, id)?;
             if who.actor == id {
-                mail::enqueue(tx, letter::deleted(&gone.email), now)?;
+                mail.put(tx, letter::deleted(&gone.email), now)?;
             }
             audit::record(tx, event("user.deleted"))?;
         }
@@ -107,7 +109,7 @@ pub fn user_changed(
                 repo::end_sessions(tx, id, None)?;
             }
             if old.email != new.email {
-                mail::enqueue(tx, letter::email_changed(&old.email, &new.email), now)?;
+                mail.put(tx, letter::email_changed(&old.email, &new.email), now)?;
                 audit::record(tx, event("user.emailChanged"))?;
             }
         }

@@ -11,7 +11,8 @@ use super::{Account, AuthError, AuthService, Means, SignedIn, Visit, factor, let
 use crate::{
     access::{Principal, Who, secret::sha256},
     audit::{self, Event},
-    keys, mail,
+    keys,
+    mail::MailService,
     store::{Json, Read, StoreError, Table, Tx},
 };
 
@@ -184,7 +185,7 @@ impl AuthService {
     ) -> Result<SignedIn, AuthError> {
         let (now, linked, means) = (self.clock.now(), account.clone(), means(&identity));
         let who = Who { actor: account.id.to_string(), ..visit.who.clone() };
-        let directory = Arc::clone(&self.directory);
+        let (directory, mail) = (Arc::clone(&self.directory), self.mail.clone());
         let also = move |tx: &mut Tx<'_>| {
             let current = directory.within(tx, linked.id.as_str())?;
             if current.is_none_or(|current| current.email != linked.email) {
@@ -200,11 +201,9 @@ impl AuthService {
                 return Err(AuthError::Conflict(refused.into()));
             }
             repo::put_verified(tx, linked.id.as_str(), &linked.email)?;
-            link(tx, &linked, Identity { used_at: Some(now), ..identity }, &who, now)
+            link(tx, &mail, &linked, Identity { used_at: Some(now), ..identity }, &who, now)
         };
-        let signed_in = self.sign_in_as(&account.id, means, visit, also).await?;
-        self.mail.wake();
-        Ok(signed_in)
+        self.sign_in_as(&account.id, means, visit, also).await
     }
 
     /// Links an identity to the caller's account.
@@ -212,16 +211,14 @@ impl AuthService {
     /// # Errors
     /// [`AuthError::Forbidden`] but in person, [`AuthError::Conflict`] when it is somebody's.
     pub async fn link_identity(&self, caller: &Principal, who: Who, identity: Identity) -> Result<(), AuthError> {
-        let (session, now) = (own_session(caller)?.to_owned(), self.clock.now());
+        let (session, now, mail) = (own_session(caller)?.to_owned(), self.clock.now(), self.mail.clone());
         let account = self.directory.by_id(caller.id.as_str())?.ok_or(AuthError::InvalidCredentials)?;
         self.store
             .write(move |tx| {
                 repo::check_session(tx, &session)?;
-                link(tx, &account, identity, &who, now)
+                link(tx, &mail, &account, identity, &who, now)
             })
-            .await?;
-        self.mail.wake();
-        Ok(())
+            .await
     }
 
     /// The caller's identities, the oldest first.
@@ -246,20 +243,19 @@ impl AuthService {
     ) -> Result<(), AuthError> {
         let session = own_session(caller)?.to_owned();
         self.prove_caller(caller, &who, password).await?;
-        let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        let (user, email, now, mail) =
+            (caller.id.to_string(), caller.email.clone(), self.clock.now(), self.mail.clone());
         self.store
             .write::<_, AuthError, _>(move |tx| {
                 repo::check_session(tx, &session)?;
                 let provider = remove(tx, &user, &id, now)?;
                 // Who signed in by it would stay.
                 repo::end_sessions(tx, &user, Some(&session))?;
-                mail::enqueue(tx, letter::identity_changed(&email, &provider, "removed from"), now)?;
+                mail.put(tx, letter::identity_changed(&email, &provider, "removed from"), now)?;
                 let event = Event::new("identity.removed", &who, &user, now);
                 Ok(audit::record(tx, event.with(json!({"provider": provider, "identity": id})))?)
             })
-            .await?;
-        self.mail.wake();
-        Ok(())
+            .await
     }
 
     /// Tells the audit log of an identity that was not linked to the caller's account.
@@ -300,9 +296,16 @@ fn remove(tx: &mut Tx<'_>, user: &str, id: &str, now: Timestamp) -> Result<Strin
     Ok(provider)
 }
 
-fn link(tx: &mut Tx<'_>, account: &Account, identity: Identity, who: &Who, now: Timestamp) -> Result<(), AuthError> {
+fn link(
+    tx: &mut Tx<'_>,
+    mail: &MailService,
+    account: &Account,
+    identity: Identity,
+    who: &Who,
+    now: Timestamp,
+) -> Result<(), AuthError> {
     let user = account.id.as_str();
-    mail::enqueue(tx, letter::identity_changed(&account.email, &identity.provider, "added to"), now)?;
+    mail.put(tx, letter::identity_changed(&account.email, &identity.provider, "added to"), now)?;
     let event = Event::new("identity.linked", who, user, now);
     let event = event.with(json!({"provider": identity.provider, "identity": identity.id}));
     add_identity(tx, user, identity)?;

@@ -9,7 +9,6 @@ use crate::{
     access::{Kind, Principal, Who},
     audit::{self, Event},
     kernel::FieldError,
-    mail,
     store::StoreError,
 };
 
@@ -32,6 +31,7 @@ impl AuthService {
         let proven = self.prove(caller, &who, current).await?;
         let hash = self.passwords.accept(new, "/newPassword", &caller.email).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        let mail = self.mail.clone();
         self.store
             .write(move |tx| {
                 // Somebody may have set another password, or ended the session, meanwhile.
@@ -41,12 +41,10 @@ impl AuthService {
                 }
                 repo::check_session(tx, &session)?;
                 repo::put_password(tx, &user, hash, now, Some(&session))?;
-                mail::enqueue(tx, password_changed_letter(tx, &user, &email)?, now)?;
+                mail.put(tx, password_changed_letter(tx, &user, &email)?, now)?;
                 Ok::<_, AuthError>(audit::record(tx, Event::new("password.changed", &who, &user, now))?)
             })
-            .await?;
-        self.mail.wake();
-        Ok(())
+            .await
     }
 
     /// By what the caller signs in, without any secret.

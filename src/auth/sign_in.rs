@@ -18,7 +18,7 @@ use crate::{
     access::{Action, Principal, Who},
     audit::{self, Event},
     kernel::RecordId,
-    mail,
+    mail::Message,
     store::Tx,
     telemetry,
 };
@@ -91,27 +91,19 @@ impl AuthService {
     }
 
     /// Tells the logs of an attempt that failed: alike for users that there are and others.
-    async fn refuse(
-        &self,
-        email: &str,
-        subject: String,
-        who: Who,
-        notice: Option<mail::Message>,
-    ) -> Result<(), AuthError> {
+    async fn refuse(&self, email: &str, subject: String, who: Who, notice: Option<Message>) -> Result<(), AuthError> {
         // People type passwords in the place of addresses, so what was typed is told as a tag only.
         let tag = telemetry::user_tag(email);
         tracing::info!(user = tag, "a sign-in failed");
-        let now = self.clock.now();
+        let (now, mail) = (self.clock.now(), self.mail.clone());
         let event = Event::new("session.refused", &who, &subject, now).with(json!({"name": tag}));
         let written = self.store.write::<_, AuthError, _>(move |tx| {
             if let Some(notice) = notice {
-                mail::enqueue(tx, notice, now)?;
+                mail.put(tx, notice, now)?;
             }
             Ok(audit::record(tx, event)?)
         });
-        written.await?;
-        self.mail.wake();
-        Ok(())
+        written.await
     }
 
     /// Opens a session for somebody who has proven who they are. `also` is done in the same transaction, or

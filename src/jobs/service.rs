@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     access::{Action, Principal, Who},
     collections::collections_with_queue,
+    mail,
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
         Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
@@ -51,7 +52,7 @@ impl JobService {
         then: Option<NewJob>,
     ) -> Result<Vec<Enqueued>, QueueError> {
         for job in new.iter().chain(&then) {
-            allow(caller, &job.queue, Action::Create)?;
+            self.jobs.permit(caller, &job.queue, &job.kind)?;
         }
         self.jobs.enqueue_all(new, then).await
     }
@@ -104,7 +105,11 @@ impl JobService {
     /// # Errors
     /// [`QueueError::NotFound`], [`QueueError::Forbidden`], [`QueueError::Conflict`] for one that runs.
     pub async fn change(&self, caller: &Principal, id: &str, change: JobChange) -> Result<Listed, QueueError> {
-        let id = self.find(caller, id, Action::Update)?.id;
+        let Listed { id, queue, job, .. } = self.find(caller, id, Action::Update)?;
+        if change.payload.is_some() && self.jobs.is_built_in(&job.kind) {
+            // It becomes another job, as good as a new one.
+            self.jobs.permit(caller, &queue, &job.kind)?;
+        }
         self.jobs.change(id, change).await?;
         self.jobs.listed(id)
     }
@@ -285,6 +290,9 @@ impl JobService {
 
 /// Refuses to remove a queue in which something makes jobs.
 fn check_unused(tx: &Tx<'_>, queue: &str) -> Result<(), QueueError> {
+    if queue == mail::QUEUE {
+        return Err(QueueError::Conflict("the server sends its mail by this queue".into()));
+    }
     let used = [("triggers of", collections_with_queue(tx, queue)?), ("schedules", schedules::with_queue(tx, queue)?)];
     match used.iter().find(|(_, names)| !names.is_empty()) {
         None => Ok(()),

@@ -15,7 +15,7 @@ use crate::{
     access::{Action, Kind, Permissions, Principal, Who, secret::secret_hash},
     audit::{self, Event},
     kernel::{Clock, FieldError, IdSource},
-    mail::{self, MailService},
+    mail::MailService,
     roles::Roles,
     store::{Store, StoreError, Tx},
 };
@@ -142,7 +142,7 @@ impl KeyService {
         let now = self.clock.now();
         let (id, text) = model::new_text();
         let key = key_of(input, id, secret_hash(&text), owner, (caller.id.to_string(), now))?;
-        let (stored, email) = (key.clone(), caller.email.clone());
+        let (stored, email, mail) = (key.clone(), caller.email.clone(), self.mail.clone());
         self.store
             .write::<_, KeyError, _>(move |tx| {
                 if let Owner::ServiceAccount(id) = &stored.owner
@@ -157,14 +157,13 @@ impl KeyService {
                 }
                 repo::put_key(tx, &stored)?;
                 if !email.is_empty() {
-                    mail::enqueue(tx, letter::made(&email, &stored), now)?;
+                    mail.put(tx, letter::made(&email, &stored), now)?;
                 }
                 let detail =
                     json!({"owner": stored.owner.id(), "permissions": stored.permissions, "name": stored.name});
                 Ok(audit::record(tx, Event::new("key.created", &who, &stored.id, now).with(detail))?)
             })
             .await?;
-        self.mail.wake();
         Ok((key, text))
     }
 

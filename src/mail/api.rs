@@ -71,12 +71,14 @@ struct MailResponse {
     state: State,
     /// When it was written.
     created_at: String,
-    /// When it is tried next, or was done with.
-    due_at: String,
+    /// When it was sent or given up.
+    done_at: Option<String>,
     /// How often it was tried.
     attempts: u32,
     /// Why the last attempt failed.
     error: Option<String>,
+    /// The id of the job that sends it.
+    job: Option<String>,
 }
 
 impl From<Mail> for MailResponse {
@@ -89,9 +91,10 @@ impl From<Mail> for MailResponse {
             text: Some(mail.text).filter(|text| !text.is_empty()),
             state: mail.state.into(),
             created_at: mail.created_at.to_string(),
-            due_at: mail.due_at.to_string(),
+            done_at: mail.done_at.map(|at| at.to_string()),
             attempts: mail.attempts,
             error: mail.error,
+            job: mail.job.map(|job| job.to_string()),
         }
     }
 }
@@ -106,9 +109,10 @@ impl Example for MailResponse {
             text: None,
             state: State::Sent,
             created_at: "2026-01-31T09:30:00Z".into(),
-            due_at: "2026-01-31T09:30:01Z".into(),
+            done_at: Some("2026-01-31T09:30:01Z".into()),
             attempts: 1,
             error: None,
+            job: Some("0198c5f2-7b1e-7c3a-9d53-0f5f6a1f2b3c".into()),
         }
     }
 }

@@ -1,21 +1,27 @@
-//! Reading the outbox, waking its sender, and keeping it as long as the configuration says.
+//! Putting mails into the outbox, reading it, and keeping it as long as the configuration says.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use serde_json::{json, value::to_raw_value};
 
-use super::{Mail, MailState, repo};
+use super::{KIND, Mail, MailState, Message, QUEUE, repo};
 use crate::{
     access::{Action, Permissions, Principal},
     kernel::{Code, DomainError},
-    store::{Store, StoreError},
+    queue::{Backoff, Growth, Jobs, NewJob, QueueError},
+    store::{Read, Store, StoreError, Tx},
 };
 
 /// The most mails that one page looks at.
 const EXAMINED_MAX: usize = 20_000;
 /// The most mails that one operation of the writer removes.
 const PRUNE_MAX: usize = 1_000;
+
+/// How often a mail of the server's own is tried: for a day, with the pauses of [`BACKOFF`].
+const ATTEMPTS_MAX: u32 = 30;
+/// The pauses between its attempts.
+const BACKOFF: Backoff = Backoff { growth: Growth::Exponential, first_ms: 30_000, longest_ms: 3_600_000 };
 
 /// A business outcome of a request about mail.
 #[derive(Debug, thiserror::Error)]
@@ -58,29 +64,74 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// The outbox as others use it.
+/// The outbox as others use it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct MailService {
     store: Store,
-    wake: Arc<Notify>,
+    jobs: Jobs,
 }
 
 impl MailService {
-    /// The outbox in a store.
+    /// The outbox in a store, whose mails are sent by jobs.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, wake: Arc::default() }
+    pub fn new(store: Store, jobs: Jobs) -> Self {
+        Self { store, jobs }
     }
 
-    /// What wakes the sender.
-    #[must_use]
-    pub fn wake_handle(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    /// Puts a mail into the outbox: it is sent exactly when the transaction is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put(&self, tx: &mut Tx<'_>, message: Message, now: Timestamp) -> Result<(), StoreError> {
+        let mail = Mail::new(repo::next_number(tx)?, message, now);
+        self.put_with_job(tx, mail)
     }
 
-    /// Tells the sender that there is a new mail.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+    fn put_with_job(&self, tx: &mut Tx<'_>, mail: Mail) -> Result<(), StoreError> {
+        let payload = to_raw_value(&json!({"mail": mail.number})).map_err(StoreError::corrupt)?;
+        let job = NewJob {
+            attempts_max: Some(ATTEMPTS_MAX),
+            backoff: Some(BACKOFF),
+            ..NewJob::new(QUEUE, KIND, payload, "stead")
+        };
+        let made = self.jobs.enqueue(tx, &job).map_err(|error| match error {
+            QueueError::Store(error) => error,
+            error => StoreError::corrupt(error),
+        })?;
+        repo::put(tx, &Mail { job: Some(made.id), ..mail })
+    }
+
+    /// Makes jobs for mails that still wait and have none: they were written when there was no server for mail.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn resume(&self, now: Timestamp) -> Result<(), StoreError> {
+        let own = self.clone();
+        let waiting = self.store.scan(move |snapshot| own.without_job(snapshot, now)).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let own = self.clone();
+        self.store.write(move |tx| waiting.into_iter().try_for_each(|mail| own.put_with_job(tx, mail))).await
+    }
+
+    fn without_job(&self, source: &impl Read, now: Timestamp) -> Result<Vec<Mail>, StoreError> {
+        let mut found = Vec::new();
+        repo::visit(source, None, &mut |mail| {
+            if mail.is_stale(now) {
+                return ControlFlow::Break(());
+            }
+            found.push(mail);
+            ControlFlow::Continue(())
+        })?;
+        let mut without = Vec::new();
+        for mail in found.into_iter().filter(|mail| mail.state == MailState::Waiting).rev() {
+            let state = mail.job.map(|job| self.jobs.state_in(source, job)).transpose()?.flatten();
+            if state.is_none_or(|state| state.is_final()) {
+                without.push(mail);
+            }
+        }
+        Ok(without)
     }
 
     /// Mails that fit, newest first, without their texts, and where to go on when there may be more.

@@ -51,6 +51,18 @@ impl Jobs {
         .await
     }
 
+    /// Makes a queue that the server itself needs, unless it is there.
+    ///
+    /// # Errors
+    /// [`QueueError::Conflict`] when there are too many.
+    pub async fn ensure_queue(&self, name: &'static str) -> Result<(), QueueError> {
+        if repo::exists(&self.store.snapshot(), name)? {
+            return Ok(());
+        }
+        let policy = first_queues().into_iter().find(|(known, _)| *known == name).map(|(_, policy)| policy);
+        self.create_queue(name.into(), policy.unwrap_or_default()).await.map(drop)
+    }
+
     /// Makes queues as the configuration says, with those that are there. One that it names no more stays, and is changed by requests again.
     ///
     /// # Errors

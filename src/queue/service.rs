@@ -1,12 +1,13 @@
 //! The queue as other parts of the server use it: jobs are made in any transaction, and everything else is one of its own.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use super::{
+    allow::allow,
     bells::Bells,
     enqueue::Enqueued,
     error::QueueError,
@@ -20,6 +21,7 @@ use super::{
     worker::Here,
 };
 use crate::{
+    access::{Action, Principal},
     kernel::{Clock, IdSource},
     store::{Read, Snapshot, Store, StoreError, Tx},
 };
@@ -31,8 +33,8 @@ pub struct Jobs {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) bells: Arc<Bells>,
     ids: Arc<IdSource>,
-    /// The kinds that the server itself does.
-    built_in: Arc<BTreeSet<&'static str>>,
+    /// The kinds that the server itself does, each with the resource that who makes such a job must be permitted to create.
+    built_in: Arc<BTreeMap<&'static str, &'static str>>,
     pub(super) here: Arc<Here>,
     /// Moves on when queues are made.
     pub(super) queues: Arc<watch::Sender<()>>,
@@ -45,9 +47,13 @@ impl fmt::Debug for Jobs {
 }
 
 impl Jobs {
-    /// The queue, of which the server does these kinds of jobs itself.
+    /// The queue, of which the server does these kinds of jobs itself; who makes one must be permitted to create what stands beside it.
     #[must_use]
-    pub fn new(store: Store, clock: Arc<dyn Clock>, built_in: impl IntoIterator<Item = &'static str>) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        built_in: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Self {
         let built_in = Arc::new(built_in.into_iter().collect());
         let queues = Arc::new(watch::Sender::new(()));
         Self { store, clock, bells: Arc::default(), ids: Arc::default(), built_in, here: Arc::default(), queues }
@@ -77,7 +83,21 @@ impl Jobs {
     /// Whether the server itself does jobs of a kind.
     #[must_use]
     pub fn is_built_in(&self, kind: &str) -> bool {
-        self.built_in.contains(kind)
+        self.built_in.contains_key(kind)
+    }
+
+    /// Whether the caller may make a job: in this queue, and of this kind, if the server itself does it.
+    ///
+    /// # Errors
+    /// [`QueueError::Forbidden`], with the permissions that it takes.
+    pub fn permit(&self, caller: &Principal, queue: &str, kind: &str) -> Result<(), QueueError> {
+        allow(caller, queue, Action::Create)?;
+        match self.built_in.get(kind) {
+            Some(resource) if !caller.may(resource, Action::Create) => Err(QueueError::Forbidden(format!(
+                "{resource}:create, for the server itself does jobs of the kind {kind}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Does something with jobs in a transaction of its own.

@@ -52,7 +52,7 @@ impl Site {
         let store = Store::open(&folder.path().join("test.redb"), &Options::default(), &schema).unwrap();
         let clock = Arc::new(TestClock::default());
         clock.0.store(START, Ordering::SeqCst);
-        let jobs = Jobs::new(store, Arc::clone(&clock) as _, ["own"]);
+        let jobs = Jobs::new(store, Arc::clone(&clock) as _, [("own", "things")]);
         jobs.create_queue("q".into(), policy).await.unwrap();
         Self { jobs, clock, _folder: folder }
     }

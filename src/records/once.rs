@@ -76,9 +76,9 @@ impl RecordService {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
             let (now, who, actor) = (self.clock.now(), caller.who(), caller.principal.credential());
-            let (idempotency, work, jobs) = (idempotency.clone(), Arc::clone(&work), self.jobs.clone());
+            let (idempotency, work, effects) = (idempotency.clone(), Arc::clone(&work), self.effects.clone());
             let written = self.store.write(move |tx| {
-                let context = Context { catalog: &catalog, who: &who, now, jobs: Some(&jobs) };
+                let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: true };
                 write::check_epoch(tx, context.catalog)?;
                 let Some(request) = idempotency else { return work(tx, context) };
                 if let Some(answer) = idempotency::find(tx, &actor, &request, now)? {

@@ -20,7 +20,7 @@ use super::{
     sight::CallerSight,
     statistics::Statistics,
     view::{View, is_local},
-    write::{self, Context},
+    write::{self, Context, Effects},
     writing::{self, Change, Creation},
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     expr::Expr,
     http::Renewal,
     kernel::{Clock, IdSource, RecordId},
+    mail::MailService,
     queue::Jobs,
     store::{Store, Tx},
 };
@@ -130,7 +131,7 @@ pub struct RecordService {
     pub(super) waiting_bytes: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
-    pub(super) jobs: Jobs,
+    pub(super) effects: Effects,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
@@ -160,8 +161,8 @@ impl RecordService {
             waiting_bytes: Arc::default(),
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
+            effects: Effects { mail: MailService::new(catalogs.store().clone(), jobs.clone()), jobs },
             catalogs,
-            jobs,
             clock,
             ids: Arc::default(),
             limits,
@@ -314,10 +315,10 @@ impl RecordService {
             let fresh_id = || self.ids.next(now).to_string();
             let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
             let (id, _, prepared) = creation.prepare(&snapshot, &catalog, &collection, now)?;
-            let (who, more, jobs) = (caller.who(), more.clone(), self.jobs.clone());
+            let (who, more, effects) = (caller.who(), more.clone(), self.effects.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, who: &who, now, jobs: Some(&jobs) };
+                let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: true };
                 writing::create(tx, context, &collection, &id, &prepared)?;
                 if let Some(more) = more {
                     more(tx, &id)?;
@@ -360,7 +361,7 @@ impl RecordService {
                 intent,
                 expected,
                 more: None,
-                jobs: self.jobs.clone(),
+                effects: self.effects.clone(),
             },
         )
         .await
@@ -381,7 +382,7 @@ impl RecordService {
         let (caller, id, intent) = (caller.clone(), id.to_owned(), Intent::Patch);
         self.change(
             collection,
-            Change { caller, id, body, intent, expected: None, more: Some(more), jobs: self.jobs.clone() },
+            Change { caller, id, body, intent, expected: None, more: Some(more), effects: self.effects.clone() },
         )
         .await
     }
@@ -422,11 +423,12 @@ impl RecordService {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find_written(&catalog, collection)?);
-            let (now, caller, id, jobs) = (self.clock.now(), caller.clone(), id.to_owned(), self.jobs.clone());
+            let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
+            let effects = self.effects.clone();
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 let who = caller.who();
-                let context = Context { catalog: &catalog, who: &who, now, jobs: Some(&jobs) };
+                let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: true };
                 writing::remove(tx, context, &caller, &collection, &id, expected)
             });
             match written.await {

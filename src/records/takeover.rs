@@ -100,10 +100,10 @@ impl RecordService {
                     Err(error) => report.rejected.push(Rejected::new(*number, &error)),
                 }
             }
-            let (who, now) = (caller.who(), self.clock.now());
+            let (who, now, effects) = (caller.who(), self.clock.now(), self.effects.clone());
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
-                let context = Context { catalog: &catalog, who: &who, now, jobs: None };
+                let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: false };
                 let mut late = LateEntries::new();
                 for line in ready {
                     match write_line(tx, context, &collection, &line, mode, &mut late) {

@@ -18,12 +18,14 @@ pub(super) fn fire<'a>(
     id: &'a str,
     (old, new): (Option<&'a str>, Option<&'a str>),
 ) -> Result<(), RecordError> {
-    let Some(jobs) = context.jobs.filter(|_| !collection.triggers.is_empty()) else { return Ok(()) };
+    if !context.triggers || collection.triggers.is_empty() {
+        return Ok(());
+    }
     let read = |text: Option<&'a str>| text.map(|text| Slots::read(collection, text.as_bytes())).transpose();
     let change = Change { collection, id, old: read(old)?, new: read(new)? };
     for trigger in change.triggers(tx, context)? {
         let job = change.job(trigger, context)?;
-        jobs.enqueue(tx, &job).map_err(|error| match error {
+        context.effects.jobs.enqueue(tx, &job).map_err(|error| match error {
             QueueError::NoQueue(queue) => {
                 let name = &collection.def.name;
                 RecordError::Conflict(format!("a trigger of {name} makes jobs in the queue \"{queue}\", which is not there; make it, or change the trigger"))

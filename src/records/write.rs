@@ -20,6 +20,7 @@ use crate::{
         rewrite, system,
     },
     kernel::{FieldError, Scalar, error::pointer_to},
+    mail::MailService,
     queue::Jobs,
     store::{Change, ChangeKind, Epoch, Read, Scan, StoreError, Tx, key},
 };
@@ -27,14 +28,25 @@ use crate::{
 /// The most records that one deletion may take along or change.
 pub(super) const CASCADE_MAX: usize = 10_000;
 
+/// By what others are told of a write.
+#[derive(Clone, Debug)]
+pub(super) struct Effects {
+    /// The jobs that collections and batches ask for.
+    pub(super) jobs: Jobs,
+    /// Mails to users of whom something was changed.
+    pub(super) mail: MailService,
+}
+
 /// What every write of a request shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) who: &'a Who,
     pub(super) now: Timestamp,
-    /// Makes the jobs that collections ask for; none where records only come from elsewhere.
-    pub(super) jobs: Option<&'a Jobs>,
+    /// By what others are told.
+    pub(super) effects: &'a Effects,
+    /// Whether triggers are set off; not where records only come from elsewhere.
+    pub(super) triggers: bool,
 }
 
 /// Refuses to go on with a catalog that is not the transaction's.
@@ -200,7 +212,7 @@ fn log(
         previous,
     })?;
     if collection.def.name == system::USERS {
-        auth::user_changed(tx, context.who, id, (old, new), context.now)?;
+        auth::user_changed(tx, &context.effects.mail, context.who, id, (old, new), context.now)?;
     }
     trigger::fire(tx, context, collection, id, (old, new))
 }

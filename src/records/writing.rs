@@ -18,12 +18,11 @@ use super::{
     related::Reach,
     service::{AlsoWrite, Caller, not_found},
     view::View,
-    write::{self, Context},
+    write::{self, Context, Effects},
 };
 use crate::{
     access::Action,
     collections::{Catalog, Collection, Slots},
-    queue::Jobs,
     store::{Read, Tx},
 };
 
@@ -153,7 +152,7 @@ pub(super) struct Change {
     pub(super) intent: Intent,
     pub(super) expected: Option<i64>,
     pub(super) more: Option<Arc<AlsoWrite>>,
-    pub(super) jobs: Jobs,
+    pub(super) effects: Effects,
 }
 
 impl Change {
@@ -172,7 +171,7 @@ impl Change {
     ) -> Result<(Arc<Collection>, Vec<u8>), RecordError> {
         write::check_epoch(tx, catalog)?;
         let who = self.caller.who();
-        let context = Context { catalog, who: &who, now, jobs: Some(&self.jobs) };
+        let context = Context { catalog, who: &who, now, effects: &self.effects, triggers: true };
         let current = write::stored(tx, collection, &self.id)?.ok_or_else(|| not_found(collection, &self.id))?;
         if prepared.old.as_ref() != Some(&current) {
             prepared = self.changing().prepare(tx, catalog, collection, current, now)?;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::{Action, Principal},
     kernel::{Clock, FieldError},
-    queue::{self, JobState, Jobs, NewJob, QueueError, Scheduled, allow},
+    queue::{self, JobState, Jobs, NewJob, QueueError, Scheduled},
     store::{Store, StoreError, Tx},
 };
 
@@ -78,7 +78,7 @@ impl Schedules {
     pub(super) async fn create(&self, caller: &Principal, input: ScheduleInput) -> Result<Schedule, ScheduleError> {
         permit(caller, Action::Create)?;
         let schedule = input.made(caller.id.as_str(), self.now()).map_err(ScheduleError::Invalid)?;
-        allow(caller, &schedule.queue, Action::Create)?;
+        self.jobs.permit(caller, &schedule.queue, &schedule.kind)?;
         let bell = Arc::clone(&self.bell);
         self.store
             .write(move |tx| {
@@ -106,12 +106,12 @@ impl Schedules {
         input: ScheduleInput,
     ) -> Result<Schedule, ScheduleError> {
         permit(caller, Action::Update)?;
-        let (caller, now, bell) = (Arc::clone(caller), self.now(), Arc::clone(&self.bell));
+        let (caller, now, bell, jobs) = (Arc::clone(caller), self.now(), Arc::clone(&self.bell), self.jobs.clone());
         self.store
             .write(move |tx| {
                 let known = repo::schedule(tx, &name)?.ok_or_else(|| not_found(&name))?;
                 let schedule = input.changed(&known, now).map_err(ScheduleError::Invalid)?;
-                allow(&caller, &schedule.queue, Action::Create)?;
+                jobs.permit(&caller, &schedule.queue, &schedule.kind)?;
                 put(tx, Some(&known), &schedule, bell)?;
                 Ok(schedule)
             })
@@ -143,7 +143,7 @@ impl Schedules {
         self.store
             .write(move |tx| {
                 let known = repo::schedule(tx, &name)?.ok_or_else(|| not_found(&name))?;
-                allow(&caller, &known.queue, Action::Create)?;
+                own.jobs.permit(&caller, &known.queue, &known.kind)?;
                 let mut schedule = known.clone();
                 own.run(tx, &mut schedule, now, Some(caller.id.to_string()))?;
                 repo::put(tx, Some(&known), &schedule)?;

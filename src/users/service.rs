@@ -9,7 +9,7 @@ use crate::{
     auth::{self, AuthError, AuthService, Passwords},
     collections::{Catalogs, layout, system::USERS},
     kernel::{Clock, FieldError, RecordId},
-    mail::{self, MailService},
+    mail::MailService,
     records::{Caller, RecordError, RecordService},
     store::{Read as _, Store, StoreError},
 };
@@ -142,7 +142,7 @@ impl UserService {
         let (id, email, now, who) = (id.to_owned(), account.email, self.clock.0.now(), caller.who());
         let (_, catalog) = self.catalogs.current()?;
         let number = catalog.by_name(USERS).map_or(0, |users| users.number());
-        let by_key = caller.principal.key().is_some();
+        let (by_key, mail) = (caller.principal.key().is_some(), self.mail.clone());
         // The user may have gone while the password was hashed; whoever comes under the same id has no password.
         let written = self.store.write(move |tx| {
             if !tx.view(layout::DATA, &layout::record_key(number, &id), |found| found.is_some())? {
@@ -154,11 +154,9 @@ impl UserService {
                 );
             }
             auth::put_password(tx, &id, hash, now, None)?;
-            mail::enqueue(tx, auth::password_changed_letter(tx, &id, &email)?, now)?;
+            mail.put(tx, auth::password_changed_letter(tx, &id, &email)?, now)?;
             Ok(audit::record(tx, Event::new("password.set", &who, &id, now))?)
         });
-        written.await?;
-        self.mail.wake();
-        Ok(())
+        Ok(written.await?)
     }
 }

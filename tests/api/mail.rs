@@ -99,12 +99,25 @@ async fn what_cannot_be_sent_is_tried_again_or_given_up() {
     let never = forgot(&app, "never").await;
     let failed = until(&app, &never, "failed").await;
     assert!(failed["error"].as_str().unwrap().contains("550"), "{failed}");
+    let job = format!("/api/v1/jobs/{}", failed["job"].as_str().unwrap());
+    let dead = app.operator().get(&job).await.ok(200);
+    assert_eq!(
+        (&dead["state"], &dead["attempts"]),
+        (&json!("dead"), &json!(1)),
+        "what is refused for good is dead at once"
+    );
     let later = forgot(&app, "later").await;
     let path = format!("/api/v1/mail?to={later}");
     let attempts = async || app.operator().get(&path).await.ok(200)["items"][0]["attempts"].clone();
     app.until("it was tried", async || attempts().await == 1).await;
-    app.clock.advance_seconds(30);
-    app.app.mail.wake();
+    let job = app.operator().get(&path).await.ok(200)["items"][0]["job"].as_str().unwrap().to_owned();
+    let waits = app.operator().get(&format!("/api/v1/jobs/{job}")).await.ok(200);
+    assert_eq!(
+        (&waits["state"], &waits["queue"], &waits["kind"]),
+        (&json!("failed"), &json!("emails"), &json!("email.send"))
+    );
+    app.operator().get(&format!("/api/v1/jobs/{job}")).await.lacks(&["#reset="]);
+    app.operator().post(&format!("/api/v1/jobs/{job}/retry"), json!(null)).await.ok(200);
     let (mail, _smtp) = smtp.next().await;
     assert_eq!(mail["to"], json!([later]));
     assert_eq!(until(&app, &later, "sent").await["attempts"], 2);
@@ -128,4 +141,86 @@ async fn what_waits_survives_the_process_and_goes_out_when_there_is_a_server() {
     let (mail, _smtp) = smtp.next().await;
     assert_eq!(mail["to"], json!([email]));
     until(&app, &email, "sent").await;
+}
+
+/// Makes a job that sends a mail, and waits until it is done with.
+async fn send(app: &TestApp, payload: Value) -> Value {
+    let body = json!({"queue": "emails", "kind": "email.send", "attemptsMax": 1, "payload": payload});
+    let made = app.operator().post("/api/v1/jobs", body).await.ok(201);
+    let path = format!("/api/v1/jobs/{}", made["id"].as_str().unwrap());
+    let state = async || app.operator().get(&path).await.ok(200)["state"].clone();
+    app.until("the mail is done with", async || ["succeeded", "dead"].map(Value::from).contains(&state().await)).await;
+    app.operator().get(&path).await.ok(200)
+}
+
+#[tokio::test]
+async fn a_job_sends_a_mail_of_its_own() {
+    let smtp = Smtp::start(&[]);
+    let app = smtp.app("", "").await;
+    let payload = json!({
+        "to": ["Ann <ann@example.com>"], "bcc": "bob@example.com", "subject": "Grüße", "text": "Hello", "html": "<p>Hello</p>",
+        "attachments": [{"name": "a.txt", "contentType": "text/plain", "content": "aGVsbG8="}],
+        "listUnsubscribe": "https://example.com/stop",
+    });
+    assert_eq!(send(&app, payload).await["state"], "succeeded");
+    let (mail, smtp) = smtp.next().await;
+    assert_eq!((&mail["to"], &mail["subject"]), (&json!(["ann@example.com", "bob@example.com"]), &json!("Grüße")));
+    assert_eq!((&mail["text"], &mail["html"]), (&json!("Hello"), &json!("<p>Hello</p>")));
+    assert_eq!(
+        (&mail["files"], &mail["unsubscribe"]),
+        (&json!({"a.txt": "hello"}), &json!("<https://example.com/stop>"))
+    );
+    for (payload, why) in [
+        (json!({"to": "never@example.com", "subject": "s", "text": "t"}), "550"),
+        (json!({"to": "nobody", "subject": "s", "text": "t"}), "an address of to"),
+        (json!({"subject": "s"}), "missing field `to`"),
+        (json!({"mail": 999}), "there is no such mail"),
+    ] {
+        let dead = send(&app, payload).await;
+        assert_eq!(dead["state"], "dead");
+        assert!(dead["error"].as_str().unwrap().contains(why), "{dead}");
+    }
+    drop(smtp);
+    let failed = send(&app, json!({"to": "ann@example.com", "subject": "s", "text": "t"})).await;
+    assert_eq!(
+        failed["state"], "dead",
+        "without a server for mail it fails, and is tried again as the queue says: {failed}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_server_a_mail_of_a_job_is_kept() {
+    let app = TestApp::start().await;
+    let done = send(&app, json!({"to": "ann@example.com", "subject": "s", "html": "<p>x</p>"})).await;
+    let kept = app.operator().get(&format!("/api/v1/mail/{}", done["result"]["outbox"])).await.ok(200);
+    assert_eq!(
+        (&kept["state"], &kept["text"], &kept["to"]),
+        (&json!("waiting"), &json!("<p>x</p>"), &json!("ann@example.com"))
+    );
+}
+
+#[tokio::test]
+async fn who_makes_jobs_may_not_send_mail_for_that() {
+    let app = TestApp::start().await;
+    let key = |permissions: Value| {
+        let app = &app;
+        async move {
+            let made = app.admin().await.post("/api/v1/keys", json!({"name": "k", "permissions": permissions})).await;
+            app.guest().signed_in("", made.ok(201)["secret"].as_str().unwrap())
+        }
+    };
+    let job = json!({"queue": "sync", "kind": "email.send", "payload": {"to": "a@b.c", "subject": "s", "text": "t"}});
+    let maker = key(json!(["queues:*", "schedules:*"])).await;
+    let told = maker.post("/api/v1/jobs", job.clone()).await.problem(403, "forbidden");
+    assert!(told["detail"].as_str().unwrap().contains("mail:create"), "{told}");
+    let batch = json!({"operations": [{"op": "enqueue", "body": job}]});
+    maker.post("/api/v1/batch", batch).await.problem(403, "forbidden");
+    let mut schedule = job.clone();
+    schedule.as_object_mut().unwrap().extend(json!({"name": "s", "everySeconds": 60}).as_object().unwrap().clone());
+    maker.post("/api/v1/schedules", schedule).await.problem(403, "forbidden");
+    let both = key(json!(["queues:create", "mail:create"])).await;
+    let made = both.post("/api/v1/jobs", job).await.ok(201);
+    let change = json!({"payload": {"to": "x@y.z"}});
+    maker.patch(&format!("/api/v1/jobs/{}", made["id"].as_str().unwrap()), change).await.problem(403, "forbidden");
+    app.operator().delete("/api/v1/queues/emails").await.problem(409, "conflict");
 }

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 #[cfg(test)]
 mod crash;
+mod crash_handler;
 #[cfg(test)]
 mod crash_jobs;
 #[cfg(test)]

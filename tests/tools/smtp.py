@@ -28,12 +28,16 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         mail = message_from_bytes(envelope.content, policy=default)
+        plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
         told = {
             "to": envelope.rcpt_tos,
             "from": mail["From"],
             "subject": mail["Subject"],
             "auto": mail["Auto-Submitted"],
-            "text": mail.get_content(),
+            "text": plain and plain.get_content(),
+            "html": html and html.get_content(),
+            "files": {part.get_filename(): part.get_content() for part in mail.iter_attachments()},
+            "unsubscribe": mail["List-Unsubscribe"],
         }
         print(json.dumps(told), flush=True)
         return "250 taken"

@@ -8,7 +8,6 @@ use crate::{
     access::{Principal, Who},
     audit::{self, Event},
     auth::{AuthError, AuthService, check_no_key, letter, own_session, repo as sessions},
-    mail,
     store::{Epoch, Read, StoreError, Tx},
 };
 
@@ -63,7 +62,7 @@ impl AuthService {
         let session = own_session(caller)?.to_owned();
         self.begin_factor(caller)?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
-        let told = Event::new("factor.refused", &who, &user, now);
+        let (told, mail) = (Event::new("factor.refused", &who, &user, now), self.mail.clone());
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let factors = check_open(tx, &user, &session)?;
             let waiting = factors.authenticator.as_ref().filter(|own| own.waits_in(&session, now));
@@ -71,13 +70,12 @@ impl AuthService {
             let taken = waiting.ok_or_else(|| AuthError::Conflict(none.into()))?.take_code(&code, now).ok_or(WRONG)?;
             let authenticator = Some(Authenticator { confirmed_at: Some(now), set_up: None, ..taken });
             let codes = add_factor(tx, &user, &session, Factors { authenticator, ..factors })?;
-            mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "added to"), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now))?;
             Ok(codes)
         });
         let codes = self.told(codes.await, told).await?;
         self.factor_succeeded(caller);
-        self.mail.wake();
         Ok(codes)
     }
 
@@ -126,7 +124,7 @@ impl AuthService {
         who: Who,
         code: String,
     ) -> Result<(), AuthError> {
-        let (email, session) = (caller.email.clone(), own_session(caller)?.to_owned());
+        let (email, session, mail) = (caller.email.clone(), own_session(caller)?.to_owned(), self.mail.clone());
         self.with_code(caller, &who.clone(), code, move |tx, user, now| {
             let factors = repo::factors(tx, user)?;
             if factors.confirmed().is_none() {
@@ -135,7 +133,7 @@ impl AuthService {
             repo::put(tx, user, Factors { authenticator: None, ..factors })?;
             // Who signed in by it would stay.
             sessions::end_sessions(tx, user, Some(&session))?;
-            mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "removed from"), now)?;
             Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)
         })
         .await
@@ -148,18 +146,17 @@ impl AuthService {
     pub async fn reset_factor(&self, caller: &Principal, who: Who, user: &str) -> Result<(), AuthError> {
         check_no_key(caller)?;
         let account = self.check_over(caller, user)?;
-        let now = self.clock.now();
+        let (now, mail) = (self.clock.now(), self.mail.clone());
         self.store
             .write::<_, AuthError, _>(move |tx| {
                 let id = account.id.as_str();
                 repo::forget(tx, id)?;
                 sessions::end_sessions(tx, id, None)?;
-                mail::enqueue(tx, letter::factor_changed(&account.email, "removed from"), now)?;
+                mail.put(tx, letter::factor_changed(&account.email, "removed from"), now)?;
                 Ok(audit::record(tx, Event::new("factor.reset", &who, id, now))?)
             })
             .await?;
         self.factor_attempts.succeeded(user);
-        self.mail.wake();
         Ok(())
     }
 
@@ -184,7 +181,6 @@ impl AuthService {
         });
         let done = self.told(done.await, told).await?;
         self.factor_succeeded(caller);
-        self.mail.wake();
         Ok(done)
     }
 

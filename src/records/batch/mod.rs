@@ -62,7 +62,7 @@ impl RecordService {
     ) -> Result<Answer, RecordError> {
         let steps = parse::parse(body)?;
         let (ids, clock, by, jobs) =
-            (Arc::clone(&self.ids), Arc::clone(&self.clock), caller.clone(), self.jobs.clone());
+            (Arc::clone(&self.ids), Arc::clone(&self.clock), caller.clone(), self.effects.jobs.clone());
         let work = move |tx: &mut Tx<'_>, context: Context<'_>| {
             let fresh_id = || ids.next(clock.now()).to_string();
             let results = run::Run { context, caller: &by, fresh_id: &fresh_id, jobs: &jobs }.run(&steps, tx)?;

@@ -11,9 +11,8 @@ use super::{
     references::{Ids, job_with_ids, unknown_ref, used, with_ids},
 };
 use crate::{
-    access::Action,
     collections::Collection,
-    queue::{self, JobInput, Jobs},
+    queue::{JobInput, Jobs},
     records::{
         RecordError,
         operation::{Operation, What},
@@ -98,7 +97,7 @@ impl Run<'_> {
         let input = JobInput::parse(job).map_err(|error| RecordError::Invalid(vec![error]))?;
         let principal = &self.caller.principal;
         let new = input.job(principal.id.as_str(), self.context.now).map_err(RecordError::Invalid)?;
-        queue::allow(principal, &new.queue, Action::Create)?;
+        self.jobs.permit(principal, &new.queue, &new.kind)?;
         Ok(Outcome::Job(self.jobs.enqueue(tx, &new).map_err(|error| error.under(""))?))
     }
 }

@@ -155,10 +155,11 @@ impl RecordService {
         }
         drop(snapshot);
         let (caller, mode, seen) = (caller.clone(), options.mode, target.seen.cloned());
+        let effects = self.effects.clone();
         let done = self.store.write(move |tx| {
             write::check_epoch(tx, &catalog)?;
             let who = caller.who();
-            let context = Context { catalog: &catalog, who: &who, now, jobs: None };
+            let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: false };
             let mut seen = seen.as_ref().map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
             let mut lines =
                 Lines { context, caller: &caller, collection: &collection, mode, source, late: LateEntries::new() };

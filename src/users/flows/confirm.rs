@@ -15,7 +15,6 @@ use crate::{
     auth::{self, Account, AuthError, Directory, Means, SignedIn, Visit},
     collections::system::USERS,
     kernel::FieldError,
-    mail,
     records::{Caller, RecordError},
     store::{StoreError, Tx},
     users::UserError,
@@ -192,7 +191,6 @@ impl Flows {
             Ok(auth::put_verified(tx, id, &ticket.email)?)
         });
         self.parts.records.update_with(&by(id, &who), USERS, id, body.into_bytes(), verified).await?;
-        self.parts.mail.wake();
         Ok(())
     }
 
@@ -204,17 +202,16 @@ impl Flows {
         let (hash, ticket) = self.ticket_of(token, &[Purpose::Reset])?;
         let account = self.account_of(&ticket)?;
         let stored = self.parts.passwords.accept(password, "/password", &account.email).await?;
-        let (now, email) = (self.parts.clock.now(), ticket.email.clone());
+        let (now, email, mail) = (self.parts.clock.now(), ticket.email.clone(), self.parts.mail.clone());
         self.take((hash, ticket), move |tx, ticket| {
             let id = account.id.as_str();
             auth::put_password(tx, id, stored, now, None)?;
             auth::put_verified(tx, id, &ticket.email)?;
-            mail::enqueue(tx, auth::password_changed_letter(tx, id, &account.email)?, now)?;
+            mail.put(tx, auth::password_changed_letter(tx, id, &account.email)?, now)?;
             audit::record(tx, Event::new("password.reset", &who, id, now))
         })
         .await?;
         self.parts.auth.forgive(&email);
-        self.parts.mail.wake();
         Ok(())
     }
 

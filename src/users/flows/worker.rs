@@ -13,7 +13,7 @@ use crate::{
     access::secret::{random, secret_hash, secret_text},
     audit::{self, Event},
     auth::{Account, password_stamp},
-    mail::{self, Message},
+    mail::{MailService, Message},
     store::{StoreError, Tx},
     telemetry,
 };
@@ -59,9 +59,8 @@ impl Flows {
         let some = !requests.is_empty();
         for (number, request) in requests {
             let outcome = self.outcome(&request)?;
-            let now = self.parts.clock.now();
-            self.parts.store.write(move |tx| settle(tx, number, &request, outcome, now)).await?;
-            self.parts.mail.wake();
+            let (now, mail) = (self.parts.clock.now(), self.parts.mail.clone());
+            self.parts.store.write(move |tx| settle(tx, &mail, (number, &request), outcome, now)).await?;
             self.done_with_one();
         }
         Ok(some)
@@ -138,8 +137,8 @@ impl Flows {
 /// Writes what comes of a request in the place of it.
 fn settle(
     tx: &mut Tx<'_>,
-    number: u64,
-    request: &Request,
+    mail: &MailService,
+    (number, request): (u64, &Request),
     outcome: Outcome,
     now: jiff::Timestamp,
 ) -> Result<(), StoreError> {
@@ -155,7 +154,7 @@ fn settle(
         Outcome::Mail(message) => message,
         Outcome::Nothing => return Ok(()),
     };
-    mail::enqueue(tx, message, now)
+    mail.put(tx, message, now)
 }
 
 /// A code of eight digits, each as likely as any other.

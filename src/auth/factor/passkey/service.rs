@@ -23,7 +23,6 @@ use crate::{
         letter, own_session, repo as sessions,
     },
     kernel::FieldError,
-    mail,
     store::Tx,
 };
 
@@ -87,6 +86,7 @@ impl AuthService {
         let passkey = OwnPasskey::new(accepted(made).ok_or(REFUSED)?, name, now);
         check_size(&passkey)?;
         let (user, email, added) = (caller.id.to_string(), caller.email.clone(), passkey.clone());
+        let mail = self.mail.clone();
         let codes = self.store.write::<_, AuthError, _>(move |tx| {
             let mut factors = check_open(tx, &user, &session)?;
             if repo::owner(tx, &passkey.id)?.is_some() || factors.passkeys.len() >= PASSKEYS_MAX {
@@ -97,12 +97,11 @@ impl AuthService {
             repo::put_owner(tx, &passkey.id, &user)?;
             factors.passkeys.push(passkey);
             let codes = add_factor(tx, &user, &session, factors)?;
-            mail::enqueue(tx, letter::factor_changed(&email, "added to"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "added to"), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now).with(json!({"kind": "passkey"})))?;
             Ok(codes)
         });
         let codes = codes.await?;
-        self.mail.wake();
         Ok((added, codes))
     }
 
@@ -123,6 +122,7 @@ impl AuthService {
         let session = own_session(caller)?.to_owned();
         self.prove_caller(caller, &who, password).await?;
         let (user, email, now) = (caller.id.to_string(), caller.email.clone(), self.clock.now());
+        let mail = self.mail.clone();
         self.store
             .write::<_, AuthError, _>(move |tx| {
                 sessions::check_session(tx, &session)?;
@@ -133,13 +133,11 @@ impl AuthService {
                 repo::delete_owner(tx, &id)?;
                 // Who signed in by it would stay.
                 sessions::end_sessions(tx, &user, Some(&session))?;
-                mail::enqueue(tx, letter::factor_changed(&email, "removed from"), now)?;
+                mail.put(tx, letter::factor_changed(&email, "removed from"), now)?;
                 let event = Event::new("factor.removed", &who, &user, now).with(json!({"kind": "passkey"}));
                 Ok(audit::record(tx, event)?)
             })
-            .await?;
-        self.mail.wake();
-        Ok(())
+            .await
     }
 
     /// Begins to sign somebody in, whoever it may be.
