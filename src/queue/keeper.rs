@@ -78,6 +78,23 @@ impl Jobs {
         .await
     }
 
+    /// Gives back all that the server itself has: nobody begins it, and its attempt does not count.
+    ///
+    /// # Errors
+    /// [`QueueError::Store`].
+    pub(super) async fn give_back_own(&self) -> Result<(), QueueError> {
+        self.write(|work| {
+            for id in repo::first_ids(work.tx, LEASED.name(), (&[], &[]), usize::MAX)? {
+                let (job, status) = work.find(id)?.ok_or_else(|| StoreError::corrupt("a leased job is not there"))?;
+                if let Some(lease) = status.lease.filter(|_| job.built_in) {
+                    work.give_back(id, &lease.token)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes jobs that have been finished for as long as their queue keeps them.
     ///
     /// # Errors

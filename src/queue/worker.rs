@@ -146,6 +146,10 @@ impl Workers {
             }
         }
         while tasks.join_next().await.is_some() {}
+        // What was being taken in that moment is in nobody's hands.
+        if let Err(error) = own.jobs.give_back_own().await {
+            tracing::warn!(%error, "jobs were not given back; the next start counts an attempt of each");
+        }
     }
 
     /// Does the jobs of a queue.

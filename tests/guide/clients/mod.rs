@@ -17,6 +17,7 @@ use std::{
     process::Command,
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -71,6 +72,32 @@ impl Shop {
         assert!(said.contains("the client is content"), "{said}");
     }
 
+    /// Runs a worker on jobs that it can do, that it knows are in vain, and that it does not know.
+    fn is_served_by(&self, worker: &mut Command) {
+        let url = &self.server.url;
+        let login = ask(url, "POST", "/api/v1/auth/login", "", &json!({"email": EMAIL, "password": PASSWORD}));
+        let admin = login["accessToken"].as_str().unwrap();
+        let key = json!({"name": "worker", "permissions": ["queues.sync:work"]});
+        let key = ask(url, "POST", "/api/v1/keys", admin, &key)["secret"].as_str().unwrap().to_owned();
+        let job =
+            |kind: &str, payload: Value| json!({"queue": "sync", "kind": kind, "payload": payload, "attemptsMax": 1});
+        let count = |text: &str| job("words.count", json!({"text": text}));
+        let jobs = json!({"jobs": [count("a"), count("b c"), count(" d  e\nf "), job("words.count", json!(1)), job("other", json!(null))]});
+        let made = ask(url, "POST", "/api/v1/job-batches", admin, &jobs);
+        let said = run(worker.args(["sync", "--once"]).env("STEAD_URL", url).env("STEAD_KEY", key));
+        let ended: Vec<Value> = made["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| ask(url, "GET", &format!("/api/v1/jobs/{}", job["id"].as_str().unwrap()), admin, &Value::Null))
+            .collect();
+        let words: Vec<&Value> = ended.iter().map(|job| &job["result"]["words"]).collect();
+        assert_eq!(words, [&json!(1), &json!(2), &json!(3), &Value::Null, &Value::Null]);
+        let errors: Vec<&str> = ended.iter().filter_map(|job| job["error"].as_str()).collect();
+        assert_eq!(errors, ["the payload has no text", "nobody here knows jobs of the kind other"], "{said}");
+        assert!(ended.iter().skip(3).all(|job| job["state"] == "dead"), "{ended:?}");
+    }
+
     /// The folder of what `make` makes of the document with these tools, which is made when it is not there yet.
     fn generated(&self, language: &str, versions: &[&str], make: impl FnOnce(&Path)) -> PathBuf {
         let mut hasher = DefaultHasher::new();
@@ -104,6 +131,19 @@ fn fetch(url: &str, path: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(" 200 "), "{head}");
     body.to_owned()
+}
+
+/// What the server answers to a request with a JSON body.
+fn ask(url: &str, method: &str, path: &str, token: &str, body: &Value) -> Value {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let (body, head) = (body.to_string(), format!("{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\n"));
+    let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    write!(stream, "{head}{authorization}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 20"), "{head}\n{body}");
+    serde_json::from_str(body).unwrap()
 }
 
 /// Runs a program to its end, which must be a good one, and answers what it said.

@@ -22,10 +22,11 @@ fn python_is_content() {
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         run(generator.env("PATH", path).current_dir(folder));
     });
-    let client = here("tests/guide/clients/client.py");
+    let (client, worker) = (here("tests/guide/clients/client.py"), here("config/examples/workers/worker.py"));
     let mut types = Command::new(bin.join("mypy"));
     // What the generator's own templates are to be blamed for is passed over.
-    types.args(["--strict", "--follow-imports", "silent", "--no-error-summary"]).arg(&client);
+    types.args(["--strict", "--follow-imports", "silent", "--no-error-summary"]).args([&client, &worker]);
     run(types.env("MYPYPATH", &folder).current_dir(&folder));
     shop.welcomes(Command::new(bin.join("python")).arg(client).env("PYTHONPATH", &folder));
+    shop.is_served_by(Command::new(bin.join("python")).arg(worker).env("PYTHONPATH", &folder));
 }

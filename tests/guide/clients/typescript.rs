@@ -15,10 +15,12 @@ fn typescript_is_content() {
     fs::write(at("openapi.json"), &shop.document).unwrap();
     fs::write(at("package.json"), r#"{"type": "module"}"#).unwrap();
     fs::copy(here("tests/guide/clients/client.ts"), at("client.ts")).unwrap();
+    fs::copy(here("config/examples/workers/worker.ts"), at("worker.ts")).unwrap();
     run(Command::new(bin.join("openapi-typescript")).arg(at("openapi.json")).arg("--output").arg(at("schema.d.ts")));
     let mut compiler = Command::new(bin.join("tsc"));
     compiler.args(["--strict", "--noEmitOnError", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"]);
     compiler.args(["--module", "nodenext", "--target", "es2022"]);
-    run(compiler.arg("client.ts").current_dir(folder.path()));
+    run(compiler.args(["client.ts", "worker.ts"]).current_dir(folder.path()));
     shop.welcomes(Command::new("node").arg(at("client.js")));
+    shop.is_served_by(Command::new("node").arg(at("worker.js")));
 }
