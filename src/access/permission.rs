@@ -9,8 +9,8 @@ use crate::kernel::RecordId;
 
 /// Resources that `*` does not cover unless it stands for everything: with them, rights could be had that were not given. No
 /// collection but `users` can have such a name.
-pub const GUARDED: [&str; 9] =
-    ["collections", "users", "roles", "keys", "audit", "mail", "auth", "queues", "schedules"];
+pub const GUARDED: [&str; 10] =
+    ["collections", "users", "roles", "keys", "audit", "mail", "auth", "queues", "schedules", "webhooks"];
 
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::services::Services;
 use crate::{
     audit::AuditService, auth::AuthService, config::Config, kernel::Clock, keys::KeyService, mail::MailService,
-    queue::Jobs, users::flows::Flows,
+    queue::Jobs, users::flows::Flows, webhooks::Webhooks,
 };
 
 /// How often what has had its time is removed.
@@ -17,12 +17,13 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts all of it.
 pub(super) fn start(config: &Config, services: &Services) -> Vec<JoinHandle<()>> {
-    let Services { clock, keys, mail, jobs, schedules, auth, flows, audit, .. } = services;
+    let Services { clock, keys, mail, jobs, schedules, webhooks, auth, flows, audit, .. } = services;
     let sweeping = Sweeping {
         auth: Arc::clone(auth),
         audit: audit.clone(),
         mail: mail.clone(),
         jobs: jobs.clone(),
+        webhooks: webhooks.clone(),
         flows: Arc::clone(flows),
         clock: Arc::clone(clock),
     };
@@ -32,6 +33,7 @@ pub(super) fn start(config: &Config, services: &Services) -> Vec<JoinHandle<()>>
         tokio::spawn(Arc::clone(flows).run()),
         tokio::spawn(jobs.clone().keep()),
         tokio::spawn(schedules.clone().keep()),
+        tokio::spawn(webhooks.clone().follow()),
     ]
 }
 
@@ -41,6 +43,7 @@ struct Sweeping {
     audit: AuditService,
     mail: MailService,
     jobs: Jobs,
+    webhooks: Webhooks,
     flows: Arc<Flows>,
     clock: Arc<dyn Clock>,
 }
@@ -65,6 +68,9 @@ impl Sweeping {
             }
             if let Err(error) = self.jobs.prune().await {
                 tracing::warn!(%error, "jobs that have ended were not removed");
+            }
+            if let Err(error) = self.webhooks.prune().await {
+                tracing::warn!(%error, "messages to webhooks that are long over were not removed");
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     mail, queue, records, roles, schedules,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
+    webhooks,
 };
 
 /// The name of the store's file in the data folder.
@@ -70,6 +71,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &mail::TABLES,
         &queue::TABLES,
         &schedules::TABLES,
+        &webhooks::TABLES,
         &flows::TABLES,
     ];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();

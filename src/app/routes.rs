@@ -30,6 +30,7 @@ use crate::{
         own::api::OwnApi,
         sso::{self, api::SsoApi},
     },
+    webhooks::api::WebhooksApi,
 };
 
 /// The path under which the API stands.
@@ -80,6 +81,7 @@ impl Parts<'_> {
                 QueuesApi { jobs: self.jobs() },
                 WorkApi { jobs: self.jobs() },
                 SchedulesApi { schedules: self.services.schedules.clone() },
+                WebhooksApi { webhooks: self.services.webhooks.clone() },
             ),
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },

@@ -26,6 +26,7 @@ use crate::{
         own::OwnAccount,
         sso::{Sso, SsoParts},
     },
+    webhooks::{self, Webhooks},
 };
 
 /// All services.
@@ -40,6 +41,7 @@ pub(super) struct Services {
     pub(super) mail: MailService,
     pub(super) jobs: Jobs,
     pub(super) schedules: Schedules,
+    pub(super) webhooks: Webhooks,
     pub(super) auth: Arc<AuthService>,
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
@@ -56,14 +58,13 @@ impl Services {
         let collections = collections(&store, &catalogs, &clock).await?;
         let jobs = jobs(config, &store, &clock).await?;
         let schedules = Schedules::new(store.clone(), jobs.clone(), Arc::clone(&clock));
-        let (own_catalogs, own_clock) = (Arc::clone(&catalogs), Arc::clone(&clock));
-        let records = RecordService::new(collections.clone(), own_catalogs, jobs.clone(), own_clock, limits(config));
-        let records = Arc::new(records);
+        let records = records(config, &collections, &catalogs, &jobs, &clock);
         let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
         let mail = MailService::new(store.clone(), jobs.clone());
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
+        let webhooks = webhooks(config, &catalogs, &jobs, &directory, &clock);
         let parts = AuthParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
@@ -112,6 +113,7 @@ impl Services {
             mail,
             jobs,
             schedules,
+            webhooks,
             auth,
             users,
             flows,
@@ -143,11 +145,34 @@ fn passwords(config: &Config) -> Passwords {
     Passwords::new(config.auth.password_length_min, hashes_max)
 }
 
+fn records(
+    config: &Config,
+    collections: &CollectionService,
+    catalogs: &Arc<Catalogs>,
+    jobs: &Jobs,
+    clock: &Arc<dyn Clock>,
+) -> Arc<RecordService> {
+    let (catalogs, clock) = (Arc::clone(catalogs), Arc::clone(clock));
+    Arc::new(RecordService::new(collections.clone(), catalogs, jobs.clone(), clock, limits(config)))
+}
+
+fn webhooks(
+    config: &Config,
+    catalogs: &Arc<Catalogs>,
+    jobs: &Jobs,
+    directory: &Arc<RecordDirectory>,
+    clock: &Arc<dyn Clock>,
+) -> Webhooks {
+    let directory = Arc::clone(directory) as Arc<dyn auth::Directory>;
+    let allow_private = config.webhooks.allow_private;
+    Webhooks::new(Arc::clone(catalogs), jobs.clone(), directory, Arc::clone(clock), allow_private)
+}
+
 /// The queue, with what an earlier run of the server had in hand back in its place.
 async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
-    let jobs = Jobs::new(store.clone(), Arc::clone(clock), [(mail::KIND, "mail")]);
+    let jobs = Jobs::new(store.clone(), Arc::clone(clock), [(mail::KIND, "mail"), (webhooks::KIND, "webhooks")]);
     jobs.make_first_queues().await.context("the first queues cannot be made")?;
-    jobs.ensure_queue(mail::QUEUE).await.context("the queue of mail cannot be made")?;
+    jobs.ensure_needed().await.context("the queues that the server needs cannot be made")?;
     jobs.configure(&config.queue).await.context("the queues of the configuration cannot be made")?;
     jobs.recover().await.context("jobs cannot be taken back")?;
     Ok(jobs)

@@ -1,6 +1,6 @@
 //! The jobs that the server does itself: one handler for each kind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{sync::watch, task::JoinHandle};
@@ -9,7 +9,9 @@ use super::services::Services;
 use crate::{
     config::Config,
     mail::{SendEmail, Smtp},
+    outgoing::Anywhere,
     queue::{Handler, Workers},
+    webhooks::Deliver,
 };
 
 /// The server's own workers, while they work.
@@ -21,13 +23,19 @@ pub(super) struct AtWork {
 impl AtWork {
     /// Starts them.
     pub(super) async fn start(config: &Config, services: &Services) -> anyhow::Result<Self> {
-        let Services { store, clock, mail, jobs, .. } = services;
+        let Services { store, clock, mail, jobs, webhooks, .. } = services;
         let smtp = Smtp::new(&config.mail).context("mail cannot be sent")?;
         match smtp {
             Some(_) => mail.resume(clock.now()).await.context("mail that waits cannot be sent")?,
             None => tracing::info!("mail.smtp_host is empty: mails stay in the outbox, where admins read them"),
         }
-        let handlers: Vec<Arc<dyn Handler>> = vec![Arc::new(SendEmail::new(store.clone(), Arc::clone(clock), smtp))];
+        let own = &config.webhooks;
+        let client = Anywhere::new(Duration::from_millis(own.timeout_ms), own.allow_private);
+        let client = client.context("webhooks cannot be posted")?;
+        let handlers: Vec<Arc<dyn Handler>> = vec![
+            Arc::new(SendEmail::new(store.clone(), Arc::clone(clock), smtp)),
+            Arc::new(Deliver::new(webhooks.clone(), client)),
+        ];
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Workers::new(jobs.clone(), handlers).run(stopped));
         Ok(Self { stop, task })

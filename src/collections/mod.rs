@@ -34,6 +34,6 @@ pub use model::{
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, Knows, RecordScope, Schemas, Sight, Unseen};
 pub use service::CollectionService;
-pub use trigger::{Event, Trigger, TriggerDef, collections_with_queue};
+pub use trigger::{Event, Trigger, TriggerDef, Watching, collections_with_queue, watch_faults};
 pub use validate::{is_name, is_reserved_collection, is_reserved_field};
 pub use view::{CheckView, View};

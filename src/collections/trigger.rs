@@ -11,7 +11,7 @@ use super::{
     scope::{RecordScope, Schemas},
 };
 use crate::{
-    expr::{self, Expr},
+    expr::{self, Expr, ExprError},
     kernel::FieldError,
     queue::{self, Collision, input::JobTemplate},
     store::Read,
@@ -79,34 +79,62 @@ fn is_zero(priority: &i16) -> bool {
     *priority == 0
 }
 
-/// A trigger ready for work.
+/// Changes of a collection's records that somebody is told, ready for work.
 #[derive(Clone, Debug)]
-pub struct Trigger {
-    /// The definition.
-    pub def: TriggerDef,
-    /// What the payload shows of the record, in order.
+pub struct Watching {
+    /// What has to happen.
+    pub on: Vec<Event>,
+    /// What is told of the record, in order.
     pub shown: Vec<Slot>,
     /// In which records.
     pub when: Option<Expr>,
 }
 
-/// The triggers of a collection. A condition that does not compile any more holds nowhere: a change that would break it was refused,
-/// so this is a fault of the server.
+impl Watching {
+    /// Of all fields that are not hidden, or of these besides those that every record has. Fields that there are not (any more) are left
+    /// out.
+    ///
+    /// # Errors
+    /// What is wrong with the condition.
+    pub fn compile(
+        on: &[Event],
+        fields: Option<&[String]>,
+        when: Option<&str>,
+        collection: &Collection,
+        schemas: &dyn Schemas,
+    ) -> Result<Self, ExprError> {
+        let seen = |slot: &Slot| collection.is_visible(*slot);
+        let shown = match fields {
+            Some(names) => {
+                (0..FIRST_FIELD).chain(names.iter().filter_map(|name| collection.slot(name)).filter(seen)).collect()
+            }
+            None => (0..collection.slot_count()).filter(seen).collect(),
+        };
+        let compile = |source| expr::compile(source, &RecordScope::trigger(collection, schemas));
+        Ok(Self { on: on.to_vec(), shown, when: when.map(compile).transpose()? })
+    }
+}
+
+/// A trigger ready for work.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// The definition.
+    pub def: TriggerDef,
+    /// What sets it off, and what its payload shows.
+    pub watching: Watching,
+}
+
+/// The triggers of a collection. One whose condition does not compile any more is set off by nothing: a change that would break it was
+/// refused, so this is a fault of the server.
 pub(super) fn compile(collection: &Collection, schemas: &dyn Schemas) -> Vec<Trigger> {
-    let scope = RecordScope::trigger(collection, schemas);
-    let condition = |source: &String| {
-        expr::compile(source, &scope).unwrap_or_else(|error| {
+    let compile = |def: &TriggerDef| {
+        let watching = Watching::compile(&def.on, def.fields.as_deref(), def.when.as_deref(), collection, schemas);
+        let watching = watching.inspect_err(|error| {
             tracing::error!(collection = collection.def.name, %error, "the condition of a stored trigger does not compile; it makes no jobs");
-            Expr::Constant(false)
-        })
+        });
+        Some(Trigger { def: def.clone(), watching: watching.ok()? })
     };
-    let shown = |def: &TriggerDef| match &def.fields {
-        Some(names) => (0..FIRST_FIELD).chain(names.iter().filter_map(|name| collection.slot(name))).collect(),
-        None => (0..collection.slot_count()).filter(|slot| collection.is_visible(*slot)).collect(),
-    };
-    let compile =
-        |def: &TriggerDef| Trigger { def: def.clone(), shown: shown(def), when: def.when.as_ref().map(condition) };
-    collection.def.triggers.iter().map(compile).collect()
+    collection.def.triggers.iter().filter_map(compile).collect()
 }
 
 /// What is wrong with the triggers of a collection, but for their conditions, which are rules like others.
@@ -118,39 +146,43 @@ pub(super) fn faults(draft: &Collection, queues: &BTreeSet<String>, errors: &mut
     }
     for (position, trigger) in triggers.iter().enumerate() {
         let place = format!("/triggers/{position}");
-        let TriggerDef { on, queue, kind, delay_seconds, priority, .. } = trigger;
-        let events: HashSet<Event> = on.iter().copied().collect();
-        if on.is_empty() || events.len() != on.len() {
-            let detail = "a trigger is on create, update, delete, or some of them, each once";
-            errors.push(FieldError::new(format!("{place}/on"), "items", detail));
-        }
+        let TriggerDef { on, queue, kind, fields, delay_seconds, priority, .. } = trigger;
+        errors.extend(watch_faults(draft, on, fields.as_deref()).into_iter().map(|error| error.under(&place)));
         let template = JobTemplate { queue, kind, priority: *priority, delay_seconds: *delay_seconds };
         errors.extend(template.faults().into_iter().map(|error| error.under(&place)));
         if !queues.contains(queue) {
             errors.push(no_queue(position, queue));
         }
-        field_faults(draft, trigger, &place, errors);
     }
 }
 
-fn field_faults(draft: &Collection, trigger: &TriggerDef, place: &str, errors: &mut Vec<FieldError>) {
+/// What is wrong with the events and fields of changes that somebody is to be told, by the members `on` and `fields`.
+#[must_use]
+pub fn watch_faults(collection: &Collection, on: &[Event], fields: Option<&[String]>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let events: HashSet<Event> = on.iter().copied().collect();
+    if on.is_empty() || events.len() != on.len() {
+        let detail = "it is on create, update, delete, or some of them, each once";
+        errors.push(FieldError::at("on", "items", detail));
+    }
     let mut names = HashSet::new();
-    for (position, name) in trigger.fields.iter().flatten().enumerate() {
+    for (position, name) in fields.into_iter().flatten().enumerate() {
         let mut fail = |code, detail: String| {
-            errors.push(FieldError::new(format!("{place}/fields/{position}"), code, detail));
+            errors.push(FieldError::new(format!("/fields/{position}"), code, detail));
         };
-        match draft.slot(name) {
+        match collection.slot(name) {
             _ if SYSTEM_FIELDS.iter().any(|(system, _)| system == name) => {
                 fail("reserved", format!("every payload has \"{name}\"; list the others"));
             }
-            None => fail("not_found", format!("there is no field \"{name}\" in {}", draft.def.name)),
-            Some(slot) if !draft.is_visible(slot) => {
-                fail("hidden", format!("\"{name}\" is hidden, so no job is told it"));
+            None => fail("not_found", format!("there is no field \"{name}\" in {}", collection.def.name)),
+            Some(slot) if !collection.is_visible(slot) => {
+                fail("hidden", format!("\"{name}\" is hidden, so nobody is told it"));
             }
             Some(_) if !names.insert(name) => fail("unique", format!("\"{name}\" stands there twice")),
             Some(_) => {}
         }
     }
+    errors
 }
 
 fn no_queue(position: usize, name: &str) -> FieldError {

@@ -39,6 +39,8 @@ pub struct Config {
     pub queue: BTreeMap<String, QueueSettings>,
     /// Captchas.
     pub captcha: Captcha,
+    /// Webhooks.
+    pub webhooks: Webhooks,
     /// The audit log.
     pub audit: Audit,
     /// Mail.
@@ -281,6 +283,22 @@ impl Default for Mail {
             link_url: String::new(),
             retention_days: 30,
         }
+    }
+}
+
+/// Webhooks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Webhooks {
+    /// Whether they may be posted to addresses of this machine and of private networks, and over plain HTTP.
+    pub allow_private: bool,
+    /// How long an endpoint may take to answer, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { allow_private: false, timeout_ms: 15_000 }
     }
 }
 

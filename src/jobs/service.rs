@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use crate::{
     access::{Action, Principal, Who},
     collections::collections_with_queue,
-    mail,
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
         Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
@@ -290,9 +289,6 @@ impl JobService {
 
 /// Refuses to remove a queue in which something makes jobs.
 fn check_unused(tx: &Tx<'_>, queue: &str) -> Result<(), QueueError> {
-    if queue == mail::QUEUE {
-        return Err(QueueError::Conflict("the server sends its mail by this queue".into()));
-    }
     let used = [("triggers of", collections_with_queue(tx, queue)?), ("schedules", schedules::with_queue(tx, queue)?)];
     match used.iter().find(|(_, names)| !names.is_empty()) {
         None => Ok(()),

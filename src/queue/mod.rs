@@ -38,7 +38,7 @@ pub use input::JobInput;
 pub use lease::{Ask, Leased, LeasedJob};
 pub use list::{Counted, JobPage, JobQuery, Listed};
 pub use model::{Attempt, Collision, Job, JobId, JobState, Lease, NewJob, Queue, Scheduled, Status, Unique, WaitFor};
-pub use policy::{Backoff, Growth, Policy, Rate};
+pub use policy::{Backoff, Growth, NEEDED, Policy, Rate};
 pub use repo::{TABLES, exists, names};
 pub use service::{Jobs, Many};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

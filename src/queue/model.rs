@@ -28,6 +28,20 @@ impl JobId {
     }
 }
 
+impl JobId {
+    /// Its bytes, which sort as ids do.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<Uuid> for JobId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
 impl TryFrom<String> for JobId {
     type Error = InvalidJobId;
 

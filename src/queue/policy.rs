@@ -101,11 +101,17 @@ impl Default for Policy {
     }
 }
 
+/// The queues that the server itself needs: for its mail, and for webhooks.
+pub const NEEDED: [&str; 2] = ["emails", "webhooks"];
+
 /// The queues that a new server has, and what holds for their jobs.
-pub(super) fn first_queues() -> [(&'static str, Policy); 4] {
+pub(super) fn first_queues() -> [(&'static str, Policy); 5] {
     // Attempts are one more than what others call retries.
     let of = |concurrency, attempts_max| Policy { concurrency, attempts_max, ..Policy::default() };
-    [("emails", of(10, 4)), ("uploads", of(5, 3)), ("sync", of(3, 6)), ("reports", of(2, 2))]
+    let patient = Backoff { growth: Growth::Exponential, first_ms: 10_000, longest_ms: 6 * 3_600_000 };
+    // Sixteen attempts take a day and a half.
+    let webhooks = Policy { backoff: patient, keep_succeeded_seconds: 7 * 86_400, ..of(20, 16) };
+    [("webhooks", webhooks), ("emails", of(10, 4)), ("uploads", of(5, 3)), ("sync", of(3, 6)), ("reports", of(2, 2))]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     error::QueueError,
     model::{JobState, Queue},
-    policy::{Backoff, Growth, Policy, Rate, first_queues},
+    policy::{Backoff, Growth, NEEDED, Policy, Rate, first_queues},
     repo,
     service::Jobs,
     work::Work,
@@ -51,16 +51,17 @@ impl Jobs {
         .await
     }
 
-    /// Makes a queue that the server itself needs, unless it is there.
+    /// Makes the queues that the server itself needs and that are not there.
     ///
     /// # Errors
     /// [`QueueError::Conflict`] when there are too many.
-    pub async fn ensure_queue(&self, name: &'static str) -> Result<(), QueueError> {
-        if repo::exists(&self.store.snapshot(), name)? {
-            return Ok(());
+    pub async fn ensure_needed(&self) -> Result<(), QueueError> {
+        for (name, policy) in first_queues().into_iter().filter(|(name, _)| NEEDED.contains(name)) {
+            if !repo::exists(&self.store.snapshot(), name)? {
+                self.create_queue(name.into(), policy).await?;
+            }
         }
-        let policy = first_queues().into_iter().find(|(known, _)| *known == name).map(|(_, policy)| policy);
-        self.create_queue(name.into(), policy.unwrap_or_default()).await.map(drop)
+        Ok(())
     }
 
     /// Makes queues as the configuration says, with those that are there. One that it names no more stays, and is changed by requests again.
@@ -112,6 +113,9 @@ impl Jobs {
     ) -> Result<(), QueueError> {
         self.write(move |work| {
             let queue = repo::queue(work.tx, &name)?.ok_or_else(|| no_queue(&name))?;
+            if NEEDED.contains(&name.as_str()) {
+                return Err(QueueError::Conflict("the server itself needs this queue".into()));
+            }
             refuse(work.tx, &name)?;
             if queue.configured {
                 return Err(is_configured(&queue.name));

@@ -32,3 +32,4 @@ mod schedules;
 mod sessions;
 mod takeover;
 mod users;
+mod webhooks;

@@ -75,6 +75,12 @@ async fn filled(app: &TestApp, text: &str, number: usize, user: &str) -> String 
             "/api/v1/schedules",
             json!({"name": format!("named{number}"), "queue": "sync", "kind": "x", "everySeconds": 86_400}),
         ),
+        (
+            "{webhook}",
+            "/api/v1/webhooks",
+            json!({"url": "https://example.com", "paused": true,
+                "subscriptions": [{"collection": "posts", "on": ["create"]}]}),
+        ),
         ("{collection}", "/api/v1/collections", json!({"name": format!("c{number}"), "fields": []})),
     ] {
         if !text.contains(name) {

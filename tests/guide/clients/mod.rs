@@ -76,26 +76,23 @@ impl Shop {
     fn is_served_by(&self, worker: &mut Command) {
         let url = &self.server.url;
         let login = ask(url, "POST", "/api/v1/auth/login", "", &json!({"email": EMAIL, "password": PASSWORD}));
-        let admin = login["accessToken"].as_str().unwrap();
+        let admin = text(&login, "/accessToken");
         let key = json!({"name": "worker", "permissions": ["queues.sync:work"]});
-        let key = ask(url, "POST", "/api/v1/keys", admin, &key)["secret"].as_str().unwrap().to_owned();
+        let key = text(&ask(url, "POST", "/api/v1/keys", admin, &key), "/secret").to_owned();
         let job =
             |kind: &str, payload: Value| json!({"queue": "sync", "kind": kind, "payload": payload, "attemptsMax": 1});
         let count = |text: &str| job("words.count", json!({"text": text}));
         let jobs = json!({"jobs": [count("a"), count("b c"), count(" d  e\nf "), job("words.count", json!(1)), job("other", json!(null))]});
         let made = ask(url, "POST", "/api/v1/job-batches", admin, &jobs);
         let said = run(worker.args(["sync", "--once"]).env("STEAD_URL", url).env("STEAD_KEY", key));
-        let ended: Vec<Value> = made["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|job| ask(url, "GET", &format!("/api/v1/jobs/{}", job["id"].as_str().unwrap()), admin, &Value::Null))
-            .collect();
-        let words: Vec<&Value> = ended.iter().map(|job| &job["result"]["words"]).collect();
-        assert_eq!(words, [&json!(1), &json!(2), &json!(3), &Value::Null, &Value::Null]);
-        let errors: Vec<&str> = ended.iter().filter_map(|job| job["error"].as_str()).collect();
+        let made = made.pointer("/items").and_then(Value::as_array).unwrap();
+        let path = |job: &Value| format!("/api/v1/jobs/{}", text(job, "/id"));
+        let ended: Vec<Value> = made.iter().map(|job| ask(url, "GET", &path(job), admin, &Value::Null)).collect();
+        let words: Vec<Option<&Value>> = ended.iter().map(|job| job.pointer("/result/words")).collect();
+        assert_eq!(words, [Some(&json!(1)), Some(&json!(2)), Some(&json!(3)), None, None]);
+        let errors: Vec<&str> = ended.iter().skip(3).map(|job| text(job, "/error")).collect();
         assert_eq!(errors, ["the payload has no text", "nobody here knows jobs of the kind other"], "{said}");
-        assert!(ended.iter().skip(3).all(|job| job["state"] == "dead"), "{ended:?}");
+        assert!(ended.iter().skip(3).all(|job| text(job, "/state") == "dead"), "{ended:?}");
     }
 
     /// The folder of what `make` makes of the document with these tools, which is made when it is not there yet.
@@ -131,6 +128,11 @@ fn fetch(url: &str, path: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(" 200 "), "{head}");
     body.to_owned()
+}
+
+/// A text in an answer.
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is no text: {value}"))
 }
 
 /// What the server answers to a request with a JSON body.

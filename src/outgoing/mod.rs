@@ -1,9 +1,13 @@
 //! The client of other servers, for all that goes out over HTTP. It speaks TLS, or plain HTTP to this machine only; it waits and reads
 //! within bounds, and follows no redirect, so an answer cannot lead it elsewhere.
 
+mod anywhere;
+
 use std::time::Duration;
 
 use reqwest::{Client, Method, Request, Url, header, redirect::Policy};
+
+pub use anywhere::{Anywhere, is_allowed};
 
 use crate::config::is_secure;
 
