@@ -10,7 +10,7 @@ use crate::{
     collections::collections_with_queue,
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
-        Leased, Listed, Many, NewJob, Policy, Queue, QueueError, allow,
+        Leased, Listed, Many, NewJob, Policy, Queue, QueueError, QueueMetrics, allow,
     },
     schedules,
     store::Tx,
@@ -239,6 +239,15 @@ impl JobService {
     pub fn queue(&self, caller: &Principal, name: &str) -> Result<Counted, QueueError> {
         allow(caller, name, Action::Read)?;
         self.jobs.counted_queue(name)
+    }
+
+    /// How a queue has done in the last hour, and since when its next job waits.
+    ///
+    /// # Errors
+    /// [`QueueError::Forbidden`], [`QueueError::NoQueue`].
+    pub fn metrics(&self, caller: &Principal, name: &str) -> Result<(QueueMetrics, Option<Timestamp>), QueueError> {
+        allow(caller, name, Action::Read)?;
+        self.jobs.metrics(name)
     }
 
     /// Makes a queue.

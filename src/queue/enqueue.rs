@@ -7,6 +7,7 @@ use super::{
     keys,
     model::{Collision, Job, JobId, JobState, NewJob, Queue, Status, WaitFor},
     repo::{self, JOBS, SERIAL, UNIQUE, WAITS},
+    stats::Tally,
     work::Work,
 };
 use crate::{
@@ -90,6 +91,7 @@ impl Work<'_, '_> {
                 self.put_status(id, &status)?;
             }
         }
+        self.stats.count(job.queue, self.now, Tally::Made);
         Ok(Enqueued { id, outcome: Making::Created })
     }
 

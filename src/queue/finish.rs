@@ -10,6 +10,7 @@ use super::{
     keys,
     model::{Attempt, Job, JobId, JobState, Status, WaitFor},
     repo::{self, ATTEMPTS, DONE, JOBS, LEASED, LINES, SERIAL, UNIQUE, WAITS},
+    stats::Tally,
     work::Work,
 };
 use crate::store::{Json, Raw, Read as _, Scan, StoreError};
@@ -62,6 +63,7 @@ impl Work<'_, '_> {
     /// A worker is done with a job.
     pub(super) fn complete(&mut self, id: JobId, token: &str, result: Option<Box<RawValue>>) -> Result<(), QueueError> {
         let (job, status) = self.leased(id, token)?;
+        self.stats.ended(job.queue, self.now, Tally::Succeeded, status.started_at);
         self.end(id, &job, Status { result, error: None, ..status }, JobState::Succeeded)
     }
 
@@ -136,9 +138,11 @@ impl Work<'_, '_> {
             return Ok(JobState::Cancelled);
         }
         if is_last || retry_after == Some(None) {
+            self.stats.ended(job.queue, self.now, Tally::Dead, status.started_at);
             self.end(id, job, status, JobState::Dead)?;
             return Ok(JobState::Dead);
         }
+        self.stats.ended(job.queue, self.now, Tally::Failed, status.started_at);
         let pause = retry_after.flatten();
         let pause = pause.unwrap_or_else(|| job.backoff.unwrap_or(policy.backoff).pause(id, status.attempts));
         self.unplace(id, job, &status)?;
@@ -271,7 +275,7 @@ impl Work<'_, '_> {
             }
             JobState::Scheduled | JobState::Ready | JobState::Failed => {
                 self.unplace(id, &job, &status)?;
-                let status = Status { state: JobState::Ready, due_at: None, ..status };
+                let status = Status { state: JobState::Ready, due_at: Some(self.now), ..status };
                 self.place(id, &job, &status)?;
                 return Ok(self.put_status(id, &status)?);
             }

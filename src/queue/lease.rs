@@ -147,6 +147,7 @@ impl Work<'_, '_> {
             cancelling: false,
             ..status
         };
+        self.stats.started(job.queue, self.now, status.due_at.unwrap_or(job.created_at));
         self.put_status(id, &status)?;
         self.tx.put(LEASED, &keys::timed(until, id)[..], &Raw(Vec::new()))?;
         self.note_time(until);

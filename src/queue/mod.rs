@@ -22,6 +22,7 @@ mod policy;
 mod queues;
 mod repo;
 mod service;
+mod stats;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -41,4 +42,5 @@ pub use model::{Attempt, Collision, Job, JobId, JobState, Lease, NewJob, Queue, 
 pub use policy::{Backoff, Growth, NEEDED, Policy, Rate};
 pub use repo::{TABLES, exists, names};
 pub use service::{Jobs, Many};
+pub use stats::{Counts as MinuteCounts, Lengths, QueueMetrics};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{
     error::QueueError,
+    keys,
     model::{JobState, Queue},
     policy::{Backoff, Growth, NEEDED, Policy, Rate, first_queues},
-    repo,
+    repo::{self, READY},
     service::Jobs,
+    stats::QueueMetrics,
     work::Work,
 };
 use crate::{config::QueueSettings, store::Tx};
@@ -22,6 +26,25 @@ impl Jobs {
     /// [`QueueError::NoQueue`].
     pub fn queue(&self, name: &str) -> Result<Queue, QueueError> {
         repo::queue(&self.store.snapshot(), name)?.ok_or_else(|| no_queue(name))
+    }
+
+    /// How a queue has done in the last hour, and since when the job waits that is ready and would be the next to start.
+    ///
+    /// # Errors
+    /// [`QueueError::NoQueue`].
+    pub fn metrics(&self, name: &str) -> Result<(QueueMetrics, Option<Timestamp>), QueueError> {
+        let snapshot = self.store.snapshot();
+        let queue = repo::queue(&snapshot, name)?.ok_or_else(|| no_queue(name))?;
+        let mut oldest = None;
+        for built_in in [true, false] {
+            let (from, to) = keys::range(keys::ready_prefix(queue.number, built_in));
+            for id in repo::first_ids(&snapshot, READY.name(), (&from, &to), 1)? {
+                let job = repo::job(&snapshot, id)?.ok_or(QueueError::NotFound)?;
+                let since = repo::status(&snapshot, id, &job)?.due_at.unwrap_or(job.created_at);
+                oldest = Some(oldest.map_or(since, |oldest: Timestamp| oldest.min(since)));
+            }
+        }
+        Ok((self.stats.of(queue.number, self.clock.now()), oldest))
     }
 
     /// Makes a queue.

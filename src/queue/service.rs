@@ -17,6 +17,7 @@ use super::{
     model::{Job, JobId, JobState, NewJob, Status},
     queues::no_queue,
     repo::{self, DUE, LEASED, READY},
+    stats::Stats,
     work::Work,
     worker::Here,
 };
@@ -32,6 +33,7 @@ pub struct Jobs {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) bells: Arc<Bells>,
+    pub(super) stats: Arc<Stats>,
     ids: Arc<IdSource>,
     /// The kinds that the server itself does, each with the resource that who makes such a job must be permitted to create.
     built_in: Arc<BTreeMap<&'static str, &'static str>>,
@@ -56,7 +58,16 @@ impl Jobs {
     ) -> Self {
         let built_in = Arc::new(built_in.into_iter().collect());
         let queues = Arc::new(watch::Sender::new(()));
-        Self { store, clock, bells: Arc::default(), ids: Arc::default(), built_in, here: Arc::default(), queues }
+        Self {
+            store,
+            clock,
+            bells: Arc::default(),
+            stats: Arc::default(),
+            ids: Arc::default(),
+            built_in,
+            here: Arc::default(),
+            queues,
+        }
     }
 
     /// Tells when queues were made.
@@ -105,10 +116,10 @@ impl Jobs {
         &self,
         work: impl FnOnce(&mut Work<'_, '_>) -> Result<R, QueueError> + Send + 'static,
     ) -> Result<R, QueueError> {
-        let (bells, clock) = (Arc::clone(&self.bells), Arc::clone(&self.clock));
+        let (bells, stats, clock) = (Arc::clone(&self.bells), Arc::clone(&self.stats), Arc::clone(&self.clock));
         self.store
             .write(move |tx| {
-                let mut own = Work::new(tx, &bells, clock.now());
+                let mut own = Work::new(tx, (&bells, &stats), clock.now());
                 let done = work(&mut own)?;
                 own.finish()?;
                 Ok(done)
@@ -121,7 +132,7 @@ impl Jobs {
     /// # Errors
     /// [`QueueError::NoQueue`], [`QueueError::Invalid`].
     pub fn enqueue(&self, tx: &mut Tx<'_>, new: &NewJob) -> Result<Enqueued, QueueError> {
-        let mut work = Work::new(tx, &self.bells, self.clock.now());
+        let mut work = Work::new(tx, (&self.bells, &self.stats), self.clock.now());
         let made = self.enqueue_within(&mut work, new)?;
         work.finish()?;
         Ok(made)
@@ -144,7 +155,7 @@ impl Jobs {
         if let Some(bell) = self.here.bell_of(id) {
             tx.wake(bell);
         }
-        let mut work = Work::new(tx, &self.bells, self.clock.now());
+        let mut work = Work::new(tx, (&self.bells, &self.stats), self.clock.now());
         work.cancel(id, "it was cancelled")?;
         work.finish()
     }

@@ -11,6 +11,7 @@ use super::{
     model::{Job, JobId, JobState, Queue, Status},
     policy::Policy,
     repo::{self, DONE, DUE, LEASED, READY, SERIAL, STATUS},
+    stats::Stats,
 };
 use crate::store::{Json, Raw, Read as _, StoreError, Tx};
 
@@ -19,6 +20,7 @@ pub(super) struct Work<'w, 't> {
     pub(super) tx: &'w mut Tx<'t>,
     pub(super) now: Timestamp,
     bells: &'w Bells,
+    pub(super) stats: &'w Stats,
     counts: BTreeMap<(u32, JobState), i64>,
     /// Queues with jobs that may start now.
     woken: Vec<(u32, bool)>,
@@ -28,9 +30,9 @@ pub(super) struct Work<'w, 't> {
 }
 
 impl<'w, 't> Work<'w, 't> {
-    pub(super) fn new(tx: &'w mut Tx<'t>, bells: &'w Bells, now: Timestamp) -> Self {
+    pub(super) fn new(tx: &'w mut Tx<'t>, (bells, stats): (&'w Bells, &'w Stats), now: Timestamp) -> Self {
         let (counts, policies) = (BTreeMap::new(), BTreeMap::new());
-        Self { tx, now, bells, counts, woken: Vec::new(), policies, forlorn: Vec::new() }
+        Self { tx, now, bells, stats, counts, woken: Vec::new(), policies, forlorn: Vec::new() }
     }
 
     /// Ends what hangs on what was done, writes what was counted, and wakes who waits once all is on disk.
@@ -148,7 +150,8 @@ impl<'w, 't> Work<'w, 't> {
         }
         self.count(job.queue, JobState::Waiting, -1);
         let state = if job.run_at.is_some_and(|at| at > self.now) { JobState::Scheduled } else { JobState::Ready };
-        let status = Status { state, due_at: job.run_at, ..status };
+        // It might not start before now.
+        let status = Status { state, due_at: job.run_at.or(Some(self.now)), ..status };
         self.place(id, job, &status)?;
         self.put_status(id, &status)
     }

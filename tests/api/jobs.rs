@@ -185,7 +185,7 @@ async fn a_queue_is_made_changed_and_paused() {
     let admin = app.admin().await;
     let names = admin.get(QUEUES).await.ok(200);
     let names: Vec<_> = names["items"].as_array().unwrap().iter().map(|queue| queue["name"].clone()).collect();
-    assert_eq!(names, ["emails", "reports", "sync", "uploads"]);
+    assert_eq!(names, ["emails", "reports", "sync", "uploads", "webhooks"]);
     admin.post(QUEUES, json!({"name": "My queue"})).await.invalid(&[("/name", "format")]);
     let made = admin.post(QUEUES, json!({"name": "news", "settings": {"concurrency": 1}})).await.ok(201);
     assert_eq!((&made["concurrency"], &made["attemptsMax"]), (&json!(1), &json!(4)));
@@ -263,4 +263,45 @@ async fn a_worker_that_waits_gets_the_job_that_comes() {
     tokio::task::yield_now().await;
     let id = make(&admin, json!({"queue": "sync", "kind": "x"})).await;
     assert_eq!(waiting.await.unwrap()[0]["id"], json!(id));
+}
+
+#[tokio::test]
+async fn a_queue_tells_how_it_has_done() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let metrics = async || admin.get(&format!("{QUEUES}/sync/metrics")).await.ok(200);
+    let nothing = json!({"count": 0, "p50Ms": 0.0, "p95Ms": 0.0, "p99Ms": 0.0});
+    assert_eq!(metrics().await, json!({"minutes": [], "waited": nothing, "ran": nothing}));
+    for attempts in [1, 2, 3] {
+        make(&admin, json!({"queue": "sync", "kind": "x", "attemptsMax": attempts})).await;
+    }
+    let since = metrics().await["waitingSince"].clone();
+    assert_eq!(since, json!(app.clock.in_seconds(0).to_string()));
+    app.clock.advance_seconds(10);
+    let leased = lease(&admin, json!({"max": 3, "leaseSeconds": 600})).await;
+    app.clock.advance_seconds(70);
+    let end = |job: &Value, more: Value| {
+        let mut body = json!({"leaseToken": job["leaseToken"]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (job, how, more) in
+        [(0, "fail", json!({"error": "no"})), (1, "fail", json!({"error": "no"})), (2, "complete", json!({}))]
+    {
+        let path = self::end(&leased[job], how);
+        let status = if how == "fail" { 200 } else { 204 };
+        admin.post(&path, end(&leased[job], more)).await.expect(status);
+    }
+    let told = metrics().await;
+    let counts = |minute: usize| {
+        let told = &told["minutes"][minute];
+        ["made", "started", "succeeded", "failed", "dead"].map(|name| told[name].as_u64().unwrap())
+    };
+    assert_eq!((counts(0), counts(1)), ([3, 3, 0, 0, 0], [0, 0, 1, 1, 1]));
+    for (lengths, seconds) in [("waited", 10.0), ("ran", 70.0)] {
+        let (count, median) = (&told[lengths]["count"], told[lengths]["p50Ms"].as_f64().unwrap());
+        assert_eq!(*count, 3);
+        assert!((median / (seconds * 1_000.0) - 1.0).abs() < 0.2, "{lengths}: {median}");
+    }
+    assert!(told.get("waitingSince").is_none());
 }

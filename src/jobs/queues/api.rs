@@ -4,8 +4,8 @@ use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, param::Path, payload::Json};
 
 use super::dto::{
-    FilterInput, FilterRequest, ManyResponse, QueueCreate, QueueInput, QueueListResponse, QueueResponse, Settings,
-    SettingsInput,
+    FilterInput, FilterRequest, ManyResponse, MetricsResponse, QueueCreate, QueueInput, QueueListResponse,
+    QueueResponse, Settings, SettingsInput,
 };
 use crate::{
     http::{ApiError, BoundedBody, NoContent, caller_of, who_of},
@@ -64,6 +64,21 @@ impl QueuesApi {
         queue: Path<String>,
     ) -> Result<Json<QueueResponse>, ApiError> {
         Ok(Json(self.jobs.queue(&*caller_of(request)?, &queue.0)?.into()))
+    }
+
+    /// Read how a queue has done
+    ///
+    /// Who has the permission `queues:read`, or `queues.<name>:read`, may call this. It tells of the last hour, as far as the server has been
+    /// running: how many jobs came and went each minute, how long they waited, and how long they ran.
+    #[oai(path = "/queues/:queue/metrics", method = "get", operation_id = "readQueueMetrics")]
+    async fn metrics(
+        &self,
+        request: &Request,
+        /// The name of the queue.
+        #[oai(validator(min_length = 1, max_length = 50))]
+        queue: Path<String>,
+    ) -> Result<Json<MetricsResponse>, ApiError> {
+        Ok(Json(self.jobs.metrics(&*caller_of(request)?, &queue.0)?.into()))
     }
 
     /// Change a queue

@@ -1,7 +1,11 @@
 //! What the endpoints of queues read and answer.
 
+mod metrics;
+
 use poem_openapi::{Enum, Object, types::Example};
 use serde::Deserialize;
+
+pub(super) use metrics::MetricsResponse;
 
 use crate::{
     config::is_queue_name,
