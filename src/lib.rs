@@ -18,6 +18,7 @@ pub mod mail;
 pub mod openapi;
 pub mod outgoing;
 pub mod pages;
+pub mod pulls;
 pub mod queue;
 pub mod records;
 pub mod roles;

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     kernel::Clock,
     keys::{self, KeyService},
-    mail, queue, records, roles, schedules,
+    mail, pulls, queue, records, roles, schedules,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
     webhooks,
@@ -72,6 +72,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &queue::TABLES,
         &schedules::TABLES,
         &webhooks::TABLES,
+        &pulls::TABLES,
         &flows::TABLES,
     ];
     let tables = own.into_iter().flatten().copied().chain(auth::tables()).collect();

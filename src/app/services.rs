@@ -15,6 +15,7 @@ use crate::{
     keys::KeyService,
     mail::{self, MailService},
     outgoing::Outgoing,
+    pulls,
     queue::Jobs,
     records::{Limits, RecordService, SavedAggregates},
     roles::{self, RoleService, Roles},
@@ -164,13 +165,17 @@ fn webhooks(
     clock: &Arc<dyn Clock>,
 ) -> Webhooks {
     let directory = Arc::clone(directory) as Arc<dyn auth::Directory>;
-    let allow_private = config.webhooks.allow_private;
+    let allow_private = config.outgoing.allow_private;
     Webhooks::new(Arc::clone(catalogs), jobs.clone(), directory, Arc::clone(clock), allow_private)
 }
 
 /// The queue, with what an earlier run of the server had in hand back in its place.
 async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Jobs> {
-    let jobs = Jobs::new(store.clone(), Arc::clone(clock), [(mail::KIND, "mail"), (webhooks::KIND, "webhooks")]);
+    let jobs = Jobs::new(
+        store.clone(),
+        Arc::clone(clock),
+        [(mail::KIND, "mail"), (webhooks::KIND, "webhooks"), (pulls::KIND, "pulls")],
+    );
     jobs.make_first_queues().await.context("the first queues cannot be made")?;
     jobs.ensure_needed().await.context("the queues that the server needs cannot be made")?;
     jobs.configure(&config.queue).await.context("the queues of the configuration cannot be made")?;

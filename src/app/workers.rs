@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     mail::{SendEmail, Smtp},
     outgoing::Anywhere,
+    pulls::Pull,
     queue::{Handler, Workers},
     webhooks::Deliver,
 };
@@ -23,18 +24,19 @@ pub(super) struct AtWork {
 impl AtWork {
     /// Starts them.
     pub(super) async fn start(config: &Config, services: &Services) -> anyhow::Result<Self> {
-        let Services { store, clock, mail, jobs, webhooks, .. } = services;
+        let Services { store, clock, mail, jobs, webhooks, records, .. } = services;
         let smtp = Smtp::new(&config.mail).context("mail cannot be sent")?;
         match smtp {
             Some(_) => mail.resume(clock.now()).await.context("mail that waits cannot be sent")?,
             None => tracing::info!("mail.smtp_host is empty: mails stay in the outbox, where admins read them"),
         }
-        let own = &config.webhooks;
+        let own = &config.outgoing;
         let client = Anywhere::new(Duration::from_millis(own.timeout_ms), own.allow_private);
-        let client = client.context("webhooks cannot be posted")?;
+        let client = client.context("other servers cannot be reached")?;
         let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(SendEmail::new(store.clone(), Arc::clone(clock), smtp)),
-            Arc::new(Deliver::new(webhooks.clone(), client)),
+            Arc::new(Deliver::new(webhooks.clone(), client.clone())),
+            Arc::new(Pull::new(store.clone(), Arc::clone(records), client)),
         ];
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Workers::new(jobs.clone(), handlers).run(stopped));

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Names that collections cannot have: words of the API's own.
-const RESERVED_COLLECTIONS: [&str; 24] = [
+const RESERVED_COLLECTIONS: [&str; 25] = [
     "account",
     "admin",
     "aggregate",
@@ -36,6 +36,7 @@ const RESERVED_COLLECTIONS: [&str; 24] = [
     "mail",
     "metrics",
     "openapi",
+    "pulls",
     "queues",
     "realtime",
     "records",

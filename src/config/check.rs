@@ -112,8 +112,8 @@ fn check_parts(config: &Config, faults: &mut Faults) {
     faults.check(config.mail.smtp_port > 0, "mail.smtp_port", "must be from 1 to 65535");
     faults.check(config.mail.from.contains('@'), "mail.from", "must be an address, such as Stead <stead@example.com>");
     faults.check((1..=3_650).contains(&config.mail.retention_days), "mail.retention_days", "must be from 1 to 3650");
-    let timeout = (1_000..=60_000).contains(&config.webhooks.timeout_ms);
-    faults.check(timeout, "webhooks.timeout_ms", "must be from 1000 to 60000");
+    let timeout = (1_000..=60_000).contains(&config.outgoing.timeout_ms);
+    faults.check(timeout, "outgoing.timeout_ms", "must be from 1000 to 60000");
     faults.check(
         (1..=36_500).contains(&config.audit.retention_days),
         "audit.retention_days",

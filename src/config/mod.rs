@@ -39,8 +39,8 @@ pub struct Config {
     pub queue: BTreeMap<String, QueueSettings>,
     /// Captchas.
     pub captcha: Captcha,
-    /// Webhooks.
-    pub webhooks: Webhooks,
+    /// Requests to addresses that users name.
+    pub outgoing: Outgoing,
     /// The audit log.
     pub audit: Audit,
     /// Mail.
@@ -286,17 +286,17 @@ impl Default for Mail {
     }
 }
 
-/// Webhooks.
+/// Requests to addresses that users name: webhooks, and pulls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Webhooks {
-    /// Whether they may be posted to addresses of this machine and of private networks, and over plain HTTP.
+pub struct Outgoing {
+    /// Whether they may go to addresses of this machine and of private networks, and over plain HTTP.
     pub allow_private: bool,
-    /// How long an endpoint may take to answer, in milliseconds.
+    /// How long an exchange may take, in milliseconds.
     pub timeout_ms: u64,
 }
 
-impl Default for Webhooks {
+impl Default for Outgoing {
     fn default() -> Self {
         Self { allow_private: false, timeout_ms: 15_000 }
     }

@@ -1,7 +1,7 @@
 //! The client of addresses that others name: it reaches no machine that they could not reach themselves.
 //!
 //! Every connection goes to an address that was looked at when its name was resolved, so a name that leads elsewhere the next time
-//! leads nowhere. Redirects are not followed, and proxies of the environment not used.
+//! leads nowhere. Redirects are looked at in the same way, and followed only by what reads; proxies of the environment are not used.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -15,6 +15,8 @@ use reqwest::{
     redirect::Policy,
 };
 
+/// How many redirects are followed by a request that only reads.
+const REDIRECTS_MAX: usize = 5;
 /// Why a request cannot be made at all.
 const PRIVATE: &str = "the address is one of this machine or of a private network";
 
@@ -62,6 +64,58 @@ impl Anywhere {
         }
         Ok((answer.status().as_u16(), String::from_utf8_lossy(&kept).into_owned()))
     }
+
+    /// Reads what stands at an address, following a few redirects; what is sent along goes to no other host than the first.
+    ///
+    /// # Errors
+    /// Why there is no answer, for people.
+    pub async fn get(&self, url: &str, headers: &[(String, String)], bytes_max: usize) -> Result<Fetched, String> {
+        let first = is_allowed(url, self.allow_private)?;
+        let mut at = first.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let given = headers.iter().filter(|_| at.host_str() == first.host_str() && at.scheme() == first.scheme());
+            let request = given.fold(self.client.get(at.clone()), |request, (name, value)| request.header(name, value));
+            let answer = request.send().await.map_err(|error| told(&error))?;
+            let header = |name: &str| answer.headers().get(name)?.to_str().ok().map(str::to_owned);
+            if matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                let next = header("location").and_then(|to| at.join(&to).ok());
+                let next = next.ok_or("the endpoint redirects to nowhere")?;
+                at = is_allowed(next.as_str(), self.allow_private)?;
+                continue;
+            }
+            let mut fetched = Fetched {
+                status: answer.status().as_u16(),
+                etag: header("etag"),
+                last_modified: header("last-modified"),
+                link: header("link"),
+                body: Vec::new(),
+            };
+            let mut answer = answer;
+            while let Some(chunk) = answer.chunk().await.map_err(|error| told(&error))? {
+                if fetched.body.len() + chunk.len() > bytes_max {
+                    return Err(format!("the answer is larger than {bytes_max} bytes"));
+                }
+                fetched.body.extend_from_slice(&chunk);
+            }
+            return Ok(fetched);
+        }
+        Err(format!("the endpoint redirects more than {REDIRECTS_MAX} times"))
+    }
+}
+
+/// What another server gave out.
+#[derive(Clone, Debug, Default)]
+pub struct Fetched {
+    /// The status.
+    pub status: u16,
+    /// The header `ETag`.
+    pub etag: Option<String>,
+    /// The header `Last-Modified`.
+    pub last_modified: Option<String>,
+    /// The header `Link`.
+    pub link: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What went wrong, without the address, which may hold a secret.

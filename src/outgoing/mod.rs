@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, Request, Url, header, redirect::Policy};
 
-pub use anywhere::{Anywhere, is_allowed};
+pub use anywhere::{Anywhere, Fetched, is_allowed};
 
 use crate::config::is_secure;
 

@@ -26,6 +26,7 @@ mod mail;
 mod operations;
 mod own;
 mod pipeline;
+mod pulls;
 mod records;
 mod roles;
 mod schedules;

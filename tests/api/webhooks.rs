@@ -69,7 +69,7 @@ async fn shop() -> (TestApp, Client) {
     let behind = jiff::Timestamp::now().as_millisecond() - clock.in_seconds(0).as_millisecond();
     clock.advance_ms(behind);
     let app =
-        TestApp::new().with_clock(&clock).with_config(|config| config.webhooks.allow_private = true).start().await;
+        TestApp::new().with_clock(&clock).with_config(|config| config.outgoing.allow_private = true).start().await;
     let fields = json!([
         {"name": "state", "type": "string"},
         {"name": "secret", "type": "string", "hidden": true},
@@ -274,7 +274,7 @@ async fn nothing_is_posted_twice_or_lost_over_a_restart() {
     admin.post(ORDERS, json!({"id": "one"})).await.ok(201);
     endpoint.next().await;
     until(&app, &admin, &webhook, "succeeded").await;
-    let app = app.restart_with(|config| config.webhooks.allow_private = true).await;
+    let app = app.restart_with(|config| config.outgoing.allow_private = true).await;
     let admin = app.operator();
     admin.post(ORDERS, json!({"id": "two"})).await.ok(201);
     assert_eq!(endpoint.next().await.1["data"]["id"], "two");

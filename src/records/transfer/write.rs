@@ -111,6 +111,25 @@ impl<E: Into<RecordError>> From<E> for Undone {
 }
 
 impl RecordService {
+    /// Takes in records of a collection, in the place of those that have their ids: one commit for all, each bad one by itself. Answers how
+    /// many, and why not the others.
+    ///
+    /// # Errors
+    /// [`RecordError`] when none can be taken in at all.
+    pub async fn take_in(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        format: Format,
+        pieces: &[Piece],
+    ) -> Result<(u64, Vec<Rejected>), RecordError> {
+        let (mode, idle) = (ImportMode::Upsert, Duration::ZERO);
+        let options = ImportOptions { format, mode, dry_run: false, record_bytes_max: usize::MAX, idle };
+        let target = Target { caller, collection, options: &options, seen: None, begun: true };
+        let Written { imported, rejected } = self.write_chunk(&target, pieces).await?;
+        Ok((imported, rejected))
+    }
+
     /// Writes the records of a chunk that fit in one commit, and says of the others why not.
     pub(super) async fn write_chunk(&self, target: &Target<'_>, pieces: &[Piece]) -> Result<Written, RecordError> {
         for tried in 0..TRIES {
