@@ -22,7 +22,7 @@ const RANKS: [(u8, &[&str]); 15] = [
     (7, &["keys"]),
     (8, &["auth", "collections"]),
     (9, &["records"]),
-    (10, &["users", "jobs", "webhooks", "pulls", "health", "docs", "openapi", "pages"]),
+    (10, &["users", "jobs", "webhooks", "pulls", "summaries", "retention", "health", "docs", "openapi", "pages"]),
     (11, &["app"]),
     (12, &["server"]),
     (13, &["cli"]),

@@ -18,9 +18,11 @@ use crate::{
     pulls,
     queue::Jobs,
     records::{Limits, RecordService, SavedAggregates},
+    retention,
     roles::{self, RoleService, Roles},
     schedules::Schedules,
     store::Store,
+    summaries,
     users::{
         RecordDirectory, UserService,
         flows::{FlowParts, Flows},
@@ -174,7 +176,13 @@ async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow:
     let jobs = Jobs::new(
         store.clone(),
         Arc::clone(clock),
-        [(mail::KIND, "mail"), (webhooks::KIND, "webhooks"), (pulls::KIND, "pulls")],
+        [
+            (mail::KIND, "mail"),
+            (webhooks::KIND, "webhooks"),
+            (pulls::KIND, "pulls"),
+            (summaries::KIND, "collections"),
+            (retention::KIND, "collections"),
+        ],
     );
     jobs.make_first_queues().await.context("the first queues cannot be made")?;
     jobs.ensure_needed().await.context("the queues that the server needs cannot be made")?;

@@ -12,6 +12,8 @@ use crate::{
     outgoing::Anywhere,
     pulls::Pull,
     queue::{Handler, Workers},
+    retention::Sweep,
+    summaries::Summarise,
     webhooks::Deliver,
 };
 
@@ -37,6 +39,8 @@ impl AtWork {
             Arc::new(SendEmail::new(store.clone(), Arc::clone(clock), smtp)),
             Arc::new(Deliver::new(webhooks.clone(), client.clone())),
             Arc::new(Pull::new(store.clone(), Arc::clone(records), client)),
+            Arc::new(Summarise::new(Arc::clone(records))),
+            Arc::new(Sweep::new(Arc::clone(records))),
         ];
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Workers::new(jobs.clone(), handlers).run(stopped));

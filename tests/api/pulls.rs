@@ -12,16 +12,22 @@ const PRODUCTS: &str = "/api/v1/collections/products/records";
 
 /// What the other server gives out: its items, and the requests that it got (the query, `If-None-Match`, `Authorization`).
 #[derive(Clone, Default)]
-struct Shop(Arc<Mutex<(Vec<Value>, Vec<[String; 3]>)>>);
+struct Shop(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    items: Vec<Value>,
+    asked: Vec<[String; 3]>,
+}
 
 impl Shop {
     fn sells(&self, items: &[Value]) {
-        self.0.lock().unwrap().0 = items.to_vec();
+        self.0.lock().unwrap().items = items.to_vec();
     }
 
     /// The requests since the last time.
     fn asked(&self) -> Vec<[String; 3]> {
-        std::mem::take(&mut self.0.lock().unwrap().1)
+        std::mem::take(&mut self.0.lock().unwrap().asked)
     }
 }
 
@@ -31,16 +37,16 @@ fn list(request: &Request, shop: Data<&Shop>) -> Response {
     let mut shop = shop.0.0.lock().unwrap();
     let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    shop.1.push([query.clone(), header("if-none-match"), header("authorization")]);
-    let etag = format!("\"{:x}\"", shop.0.iter().map(|item| item.to_string().len()).sum::<usize>());
+    shop.asked.push([query.clone(), header("if-none-match"), header("authorization")]);
+    let etag = format!("\"{:x}\"", shop.items.iter().map(|item| item.to_string().len()).sum::<usize>());
     let parameter =
         |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
     let (page, size): (usize, usize) = (parameter("page").unwrap_or(1), parameter("size").unwrap_or(2));
     if header("if-none-match") == etag && page == 1 {
         return Response::builder().status(poem::http::StatusCode::NOT_MODIFIED).finish();
     }
-    let items: Vec<&Value> = shop.0.iter().skip((page - 1) * size).take(size).collect();
-    let next = (shop.0.len() > page * size).then(|| format!("/items?size={size}&page={}", page + 1));
+    let items: Vec<&Value> = shop.items.iter().skip((page - 1) * size).take(size).collect();
+    let next = (shop.items.len() > page * size).then(|| format!("/items?size={size}&page={}", page + 1));
     let answer = Response::builder().header("etag", etag);
     let answer = match &next {
         Some(next) => answer.header("link", format!("<{next}>; rel=\"next\"")),
