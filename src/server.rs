@@ -58,6 +58,7 @@ pub async fn run(
         cause = failed.wait_for(Option::is_some) => cause.ok().and_then(|cause| cause.clone()),
     };
     tracing::info!("stopping: requests are finished, then the store is closed");
+    app.stopping();
     stopping.send_replace(true);
     for task in [public, control] {
         task.await??;

@@ -17,7 +17,9 @@ use crate::{
     config::Config,
     kernel::Clock,
     keys::{self, KeyService},
-    mail, pulls, queue, records, roles, schedules,
+    mail, pulls,
+    queue::{self, Jobs},
+    records, roles, schedules,
     store::{self, OpenError, Options, Store},
     users::{self, UserService, flows},
     webhooks,
@@ -44,6 +46,7 @@ pub struct App {
     /// The collections.
     pub catalogs: Arc<Catalogs>,
     maintenance: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    jobs: Jobs,
     workers: Option<AtWork>,
     keys: Arc<KeyService>,
     housekeeping: Vec<tokio::task::JoinHandle<()>>,
@@ -127,8 +130,13 @@ impl App {
         let maintenance = Some(spawn_maintenance(&services.catalogs));
         let housekeeping = housekeeping::start(config, &services);
         let workers = Some(AtWork::start(config, &services).await?);
-        let Services { store, users, catalogs, keys, .. } = services;
-        Ok(Self { public, operator, store, users, catalogs, maintenance, workers, keys, housekeeping })
+        let Services { store, users, catalogs, keys, jobs, .. } = services;
+        Ok(Self { public, operator, store, users, catalogs, maintenance, jobs, workers, keys, housekeeping })
+    }
+
+    /// The server is about to stop: whoever waits for something is answered, so that nobody holds the stop up.
+    pub fn stopping(&self) {
+        self.jobs.close();
     }
 
     /// Ends the background tasks and closes the store: what was accepted is committed.

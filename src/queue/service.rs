@@ -38,6 +38,8 @@ pub struct Jobs {
     /// The kinds that the server itself does, each with the resource that who makes such a job must be permitted to create.
     built_in: Arc<BTreeMap<&'static str, &'static str>>,
     pub(super) here: Arc<Here>,
+    /// Whether the server is about to stop: nobody outside gets a job any more.
+    closing: Arc<watch::Sender<bool>>,
     /// Moves on when queues are made.
     pub(super) queues: Arc<watch::Sender<()>>,
 }
@@ -57,7 +59,7 @@ impl Jobs {
         built_in: impl IntoIterator<Item = (&'static str, &'static str)>,
     ) -> Self {
         let built_in = Arc::new(built_in.into_iter().collect());
-        let queues = Arc::new(watch::Sender::new(()));
+        let (queues, closing) = (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(false)));
         Self {
             store,
             clock,
@@ -66,8 +68,14 @@ impl Jobs {
             ids: Arc::default(),
             built_in,
             here: Arc::default(),
+            closing,
             queues,
         }
+    }
+
+    /// Hands out no jobs to workers outside any more; those who wait for one are answered at once. For a server that is about to stop.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Tells when queues were made.
@@ -197,7 +205,11 @@ impl Jobs {
         let number = known.ok_or_else(|| no_queue(queue))?.number;
         let bell = self.bells.of(number, ask.built_in);
         let deadline = tokio::time::Instant::now() + wait;
+        let mut closing = self.closing.subscribe();
         loop {
+            if *closing.borrow() && !ask.built_in {
+                return Ok(Leased::default());
+            }
             // Whoever rings from here on is heard.
             let mut rung = std::pin::pin!(bell.notified());
             rung.as_mut().enable();
@@ -208,7 +220,10 @@ impl Jobs {
             }
             let allowed_at = leased.allowed_at.map(|at| now + until(self.clock.now(), at));
             let next = allowed_at.map_or(deadline, |at| at.min(deadline));
-            let _ = tokio::time::timeout_at(next, rung).await;
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing), if !ask.built_in => {}
+                _ = tokio::time::timeout_at(next, rung) => {}
+            }
         }
     }
 

@@ -305,3 +305,18 @@ async fn a_queue_tells_how_it_has_done() {
     }
     assert!(told.get("waitingSince").is_none());
 }
+
+#[tokio::test]
+async fn who_waits_for_a_job_does_not_hold_up_a_stop() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let began = std::time::Instant::now();
+    // Whether it waits already, or comes when the server is about to stop, it is answered at once.
+    let waiting = tokio::spawn(async move { admin.post(LEASE, json!({"waitSeconds": 20})).await.ok(200) });
+    app.app.stopping();
+    assert_eq!(waiting.await.unwrap()["items"], json!([]));
+    assert!(began.elapsed().as_secs() < 15);
+    let admin = app.operator();
+    make(&admin, json!({"queue": "sync", "kind": "x"})).await;
+    assert_eq!(lease(&admin, json!({})).await.len(), 0, "what is made now is for after the next start");
+}

@@ -1,5 +1,5 @@
 //! Latencies in a fixed amount of memory, to within 1.6 %: 64 steps to each power of two, as HdrHistogram counts them.
-//! Not a statistics library: it counts, merges nothing, and answers percentiles.
+//! Not a statistics library: it counts, adds up, and answers percentiles.
 
 use std::time::Duration;
 
@@ -28,6 +28,14 @@ impl Histogram {
             *count += 1;
             self.total += 1;
         }
+    }
+
+    /// Counts all that another one has.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
     }
 
     /// How many were counted.

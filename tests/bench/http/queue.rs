@@ -2,10 +2,14 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use stead::kernel::SystemClock;
+use stead::queue::{self, Ask, Jobs, NewJob, Policy};
+use stead::store::{Options as StoreOptions, Schema, Store};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::args::Options;
@@ -76,6 +80,7 @@ pub(crate) async fn measure<S: System>(
     report.row(S::NAME, "make a hundred jobs at once", &batched);
     report.ratio("a job by itself, beside one of a hundred", (each(&batched, BATCH), each(&single, 1)));
     drain(server, &headers, options, report).await?;
+    in_process(options, report).await?;
     report.ratio("a lease beside a million waiting jobs, beside a thousand", lease(&mut caller).await?);
     Ok(())
 }
@@ -91,6 +96,61 @@ async fn fill(caller: &mut Caller, queue: &str, jobs: u64) -> anyhow::Result<()>
         caller.send("POST", BATCHES, &body).await?;
     }
     Ok(())
+}
+
+/// The queue by itself, without HTTP, on a runtime as the server has one.
+async fn in_process(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let (connections, seconds) = (options.connections, options.seconds);
+    let measured = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(drain_in_process(connections, seconds))
+    });
+    let (latencies, elapsed) = measured.await??;
+    let outcome = Outcome { latencies, elapsed, cpu: Duration::ZERO, errors: 0, first_error: None };
+    report.row("Stead", "complete a job in process, leased by twenties (no CPU is counted)", &outcome);
+    Ok(())
+}
+
+/// As many workers as there are connections take jobs and complete them one by one.
+async fn drain_in_process(connections: u64, seconds: u64) -> anyhow::Result<(Histogram, Duration)> {
+    let folder = tempfile::tempdir()?;
+    let schema = Schema { tables: queue::TABLES.to_vec(), migrations: vec![] };
+    let store = Store::open(&folder.path().join("jobs.redb"), &StoreOptions::default(), &schema)?;
+    let jobs = Jobs::new(store.clone(), Arc::new(SystemClock), []);
+    jobs.make_first_queues().await?;
+    let payload = serde_json::value::to_raw_value(&json!({"number": 1, "text": "some work that is to be done"}))?;
+    // Any number runs at once.
+    let queue = jobs.create_queue("drain".into(), Policy::default()).await?.name;
+    let new = vec![NewJob::new(&queue, "bench", payload, "bench"); usize::try_from(BULK)?];
+    for _ in 0..seconds * 60 {
+        jobs.enqueue_all(new.clone(), None).await?;
+    }
+    let (start, until) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
+    let mut workers = JoinSet::new();
+    for _ in 0..connections {
+        let (jobs, queue) = (jobs.clone(), queue.clone());
+        workers.spawn(async move {
+            let mut latencies = Histogram::new();
+            while Instant::now() < until {
+                let ask = Ask::new(usize::try_from(LEASE)?, jiff::SignedDuration::from_secs(60), "bench".into());
+                let leased = jobs.lease(&queue, ask, Duration::ZERO).await?;
+                ensure!(!leased.jobs.is_empty(), "there are too few jobs");
+                for job in leased.jobs {
+                    let began = Instant::now();
+                    jobs.complete(job.id, job.token, None).await?;
+                    latencies.record(began.elapsed());
+                }
+            }
+            anyhow::Ok(latencies)
+        });
+    }
+    let mut latencies = Histogram::new();
+    while let Some(own) = workers.join_next().await {
+        latencies.add(&own??);
+    }
+    let elapsed = start.elapsed();
+    store.close().await;
+    Ok((latencies, elapsed))
 }
 
 /// Every connection takes jobs and completes them one by one.
