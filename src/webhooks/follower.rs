@@ -35,7 +35,7 @@ struct Listener {
 #[derive(Default)]
 struct Listeners {
     of: Option<(u64, u64)>,
-    all: Vec<Listener>,
+    all: Arc<Vec<Listener>>,
 }
 
 /// What is to be told.
@@ -83,7 +83,8 @@ impl Webhooks {
             *at = Some(known);
             return Ok(false);
         }
-        let (messages, reached) = self.messages(listeners, &snapshot, &catalog, known)?;
+        let all = Arc::clone(&listeners.all);
+        let (messages, reached) = self.store.scan(move |_| messages(&all, &snapshot, &catalog, known)).await?;
         if !messages.is_empty() || reached >= *noted + NOTED_EVERY {
             self.make_jobs(messages, reached).await?;
             *noted = reached;
@@ -110,41 +111,8 @@ impl Webhooks {
                 Err(reason) => self.disable(webhook.id, reason).await?,
             }
         }
-        *listeners = Listeners { of, all };
+        *listeners = Listeners { of, all: Arc::new(all) };
         Ok(())
-    }
-
-    /// What is to be told of the changes after one, and up to which that is.
-    fn messages(
-        &self,
-        listeners: &Listeners,
-        snapshot: &Snapshot,
-        catalog: &Catalog,
-        after: u64,
-    ) -> Result<(Vec<Message>, u64), StoreError> {
-        let (mut messages, mut reached) = (Vec::new(), after);
-        log::read::<StoreError>(snapshot, after, &mut |entry| {
-            reached = entry.seq;
-            let collection = (entry.entity == "records").then(|| catalog.by_number(entry.collection)).flatten();
-            if let Some(collection) = collection {
-                let text = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get().to_owned());
-                let (old, new) = (text(&entry.old), text(&entry.new));
-                let change = RecordChange::read(collection, &entry.id, (old.as_deref(), new.as_deref()))?;
-                for listener in listeners.all.iter().filter(|listener| entry.seq > listener.webhook.since) {
-                    for (_, watching) in listener.watching.iter().filter(|(number, _)| *number == entry.collection) {
-                        let watched = change.is_watched(snapshot, catalog, watching, entry.time).unwrap_or_else(|error| {
-                            tracing::warn!(%error, webhook = listener.webhook.id, "a condition could not be judged; the change is told");
-                            true
-                        });
-                        if watched {
-                            messages.push(message(&listener.webhook, &change, watching, entry.time)?);
-                        }
-                    }
-                }
-            }
-            Ok(if entry.seq - after < TURN_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok((messages, reached))
     }
 
     async fn make_jobs(&self, messages: Vec<Message>, reached: u64) -> Result<(), StoreError> {
@@ -179,6 +147,38 @@ impl Webhooks {
         self.changed();
         Ok(())
     }
+}
+
+/// What is to be told of the changes after one, and up to which that is.
+fn messages(
+    listeners: &[Listener],
+    snapshot: &Snapshot,
+    catalog: &Catalog,
+    after: u64,
+) -> Result<(Vec<Message>, u64), StoreError> {
+    let (mut messages, mut reached) = (Vec::new(), after);
+    log::read::<StoreError>(snapshot, after, &mut |entry| {
+        reached = entry.seq;
+        let collection = (entry.entity == "records").then(|| catalog.by_number(entry.collection)).flatten();
+        if let Some(collection) = collection {
+            let text = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get().to_owned());
+            let (old, new) = (text(&entry.old), text(&entry.new));
+            let change = RecordChange::read(collection, &entry.id, (old.as_deref(), new.as_deref()))?;
+            for listener in listeners.iter().filter(|listener| entry.seq > listener.webhook.since) {
+                for (_, watching) in listener.watching.iter().filter(|(number, _)| *number == entry.collection) {
+                    let watched = change.is_watched(snapshot, catalog, watching, entry.time).unwrap_or_else(|error| {
+                        tracing::warn!(%error, webhook = listener.webhook.id, "a condition could not be judged; the change is told");
+                        true
+                    });
+                    if watched {
+                        messages.push(message(&listener.webhook, &change, watching, entry.time)?);
+                    }
+                }
+            }
+        }
+        Ok(if entry.seq - after < TURN_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok((messages, reached))
 }
 
 /// What a webhook watches, by the numbers of collections.
