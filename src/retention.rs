@@ -10,8 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::to_raw_value};
 
 use crate::{
-    kernel::DomainError as _,
-    queue::{Failure, Handler, JobOutcome, Running},
+    queue::{Handler, JobOutcome, Running},
     records::{Caller, RecordError, RecordService},
 };
 
@@ -77,7 +76,7 @@ impl Sweep {
             parameters
                 .extend([("sort", "createdAt"), ("fields", "id")].map(|(name, value)| (name.into(), value.into())));
             parameters.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor)));
-            let page = self.records.list(&caller, &order.collection, &parameters).await.map_err(failure)?;
+            let page = self.records.list(&caller, &order.collection, &parameters).await?;
             let ids: Vec<String> = page.items.iter().filter_map(|item| id_of(item)).collect();
             let deletions = ids.iter().map(|id| self.records.delete(&caller, &order.collection, id, None));
             for (id, outcome) in ids.iter().zip(join_all(deletions).await) {
@@ -85,7 +84,7 @@ impl Sweep {
                     Ok(()) => removed += 1,
                     // Somebody else was quicker, or another record took it along.
                     Err(RecordError::NotFound { .. }) => {}
-                    Err(RecordError::Store(error)) => return Err(failure(error.into())),
+                    Err(RecordError::Store(error)) => return Err(error.into()),
                     Err(error) => {
                         kept += 1;
                         if told.len() < KEPT_TOLD {
@@ -108,14 +107,4 @@ impl Sweep {
 fn id_of(item: &[u8]) -> Option<String> {
     let record: Value = serde_json::from_slice(item).ok()?;
     record.get("id")?.as_str().map(str::to_owned)
-}
-
-fn failure(error: RecordError) -> Failure {
-    if let RecordError::Store(error) = error {
-        tracing::warn!(%error, "records that have had their time were not removed");
-        return Failure { error: "the store could not be read or written".into(), ..Failure::default() };
-    }
-    let faults: Vec<String> = error.field_errors().iter().map(|fault| fault.detail.clone()).collect();
-    let error = if faults.is_empty() { error.to_string() } else { faults.join("; ") };
-    Failure { error, is_final: true, ..Failure::default() }
 }

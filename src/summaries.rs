@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json, value::to_raw_value};
 
 use crate::{
     access::secret::sha256,
-    kernel::{DomainError as _, RecordId},
+    kernel::RecordId,
     queue::{Failure, Handler, JobOutcome, Running},
     records::{self, Caller, Piece, RecordError, RecordService},
 };
@@ -71,7 +71,9 @@ impl Order {
         }
         let mut values = Vec::with_capacity(self.key.len());
         for name in &self.key {
-            let value = group.get(name).ok_or_else(|| for_good(format!("key names \"{name}\", which is no column")))?;
+            let value = group
+                .get(name)
+                .ok_or_else(|| Failure::for_good(format!("key names \"{name}\", which is no column")))?;
             values.push(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let joined = values.join("~");
@@ -128,12 +130,12 @@ impl Summarise {
             pieces.push(Piece { number, text: Bytes::from(Value::Object(record).to_string()), fault: None });
         }
         let taken = self.records.take_in(&caller, &order.into, records::Format::Jsonl, &pieces).await;
-        let (written, mut rejected) = taken.map_err(failure)?;
+        let (written, mut rejected) = taken?;
         let gone: BTreeSet<String> = before.into_keys().collect();
         for id in &gone {
             match self.records.delete(&caller, &order.into, id, None).await {
                 Ok(()) | Err(RecordError::NotFound { .. }) => {}
-                Err(error) => return Err(failure(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         let count = rejected.len();
@@ -151,15 +153,18 @@ impl Summarise {
             items: Vec<Map<String, Value>>,
             groups: usize,
         }
-        let answer = self.records.aggregate(caller, &order.from, &order.parameters()).await.map_err(failure)?;
-        let Answer { items, groups } = serde_json::from_slice(&answer).map_err(|error| for_good(error.to_string()))?;
+        let answer = self.records.aggregate(caller, &order.from, &order.parameters()).await?;
+        let Answer { items, groups } =
+            serde_json::from_slice(&answer).map_err(|error| Failure::for_good(error.to_string()))?;
         if groups > items.len() {
-            return Err(for_good(format!("there are {groups} groups, and a summary has at most {GROUPS_MAX}")));
+            return Err(Failure::for_good(format!(
+                "there are {groups} groups, and a summary has at most {GROUPS_MAX}"
+            )));
         }
         let mut found = BTreeMap::new();
         for group in items {
             if found.insert(order.id(&group)?, group).is_some() {
-                return Err(for_good("two groups have the same key; name every column of group in key".into()));
+                return Err(Failure::for_good("two groups have the same key; name every column of group in key"));
             }
         }
         Ok(found)
@@ -172,10 +177,10 @@ impl Summarise {
         loop {
             let mut parameters = vec![("limit".to_owned(), PAGE.to_string())];
             parameters.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor)));
-            let page = self.records.list(caller, into, &parameters).await.map_err(failure)?;
+            let page = self.records.list(caller, into, &parameters).await?;
             for item in page.items {
                 let record: Map<String, Value> =
-                    serde_json::from_slice(&item).map_err(|error| for_good(error.to_string()))?;
+                    serde_json::from_slice(&item).map_err(|error| Failure::for_good(error.to_string()))?;
                 let id = record.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
                 found.insert(id, record);
             }
@@ -185,19 +190,4 @@ impl Summarise {
             }
         }
     }
-}
-
-fn for_good(error: String) -> Failure {
-    Failure { error, is_final: true, ..Failure::default() }
-}
-
-/// What the store cannot do now may go the next time; what does not fit will never.
-fn failure(error: RecordError) -> Failure {
-    if let RecordError::Store(error) = error {
-        tracing::warn!(%error, "a summary could not be read or written");
-        return Failure { error: "the store could not be read or written".into(), ..Failure::default() };
-    }
-    let named = error.field_errors().iter().map(|fault| format!("{} {}", fault.pointer, fault.detail));
-    let faults: Vec<String> = named.collect();
-    for_good(if faults.is_empty() { error.to_string() } else { faults.join("; ") })
 }

@@ -63,8 +63,8 @@ impl SendEmail {
     }
 
     async fn send_kept(&self, job: &Running, number: u64) -> JobOutcome {
-        let kept = repo::mail(&self.store.snapshot(), number).map_err(unread)?;
-        let Some(mail) = kept else { return Err(failure(&Fault::for_good("there is no such mail (any more)"))) };
+        let kept = repo::mail(&self.store.snapshot(), number)?;
+        let Some(mail) = kept else { return Err(Failure::for_good("there is no such mail (any more)")) };
         let Some(smtp) = self.smtp.as_ref().filter(|_| mail.state == MailState::Waiting) else { return Ok(None) };
         let sent = match email::letter_of(&mail, &smtp.from) {
             _ if mail.is_stale(self.clock.now()) => Err(Fault::for_good("it waited for more than a day")),
@@ -79,15 +79,15 @@ impl SendEmail {
             Err(fault) => Mail { error: Some(fault.text.clone()), ..mail },
         };
         let written = self.store.write(move |tx| repo::put(tx, &noted)).await;
-        sent.map_err(|fault| failure(&fault))?;
-        written.map_err(unread)?;
+        sent?;
+        written?;
         Ok(None)
     }
 
     async fn send(&self, job: &Running, email: Email) -> JobOutcome {
         let Some(smtp) = &self.smtp else { return self.keep(email).await };
-        let letter = email.letter(&smtp.from, &job.job.id.to_string()).map_err(|fault| failure(&fault))?;
-        smtp.send(letter).await.map_err(|fault| failure(&fault))?;
+        let letter = email.letter(&smtp.from, &job.job.id.to_string())?;
+        smtp.send(letter).await?;
         Ok(None)
     }
 
@@ -101,16 +101,13 @@ impl SendEmail {
             repo::put(tx, &Mail::new(number, message, now))?;
             Ok::<_, StoreError>(number)
         });
-        let number = kept.await.map_err(unread)?;
+        let number = kept.await?;
         Ok(to_raw_value(&json!({"outbox": number})).ok())
     }
 }
 
-fn failure(fault: &Fault) -> Failure {
-    Failure { error: fault.text.clone(), is_final: fault.is_final, ..Failure::default() }
-}
-
-fn unread(error: StoreError) -> Failure {
-    tracing::warn!(%error, "the outbox of mail could not be read or written");
-    Failure { error: "the outbox could not be read or written".into(), ..Failure::default() }
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { error: fault.text, is_final: fault.is_final, ..Self::default() }
+    }
 }

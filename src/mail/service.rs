@@ -9,7 +9,7 @@ use super::{KIND, Mail, MailState, Message, QUEUE, repo};
 use crate::{
     access::{Action, Permissions, Principal},
     kernel::{Code, DomainError},
-    queue::{Backoff, Growth, Jobs, NewJob, QueueError},
+    queue::{Backoff, Growth, JobState, Jobs, NewJob, QueueError},
     store::{Read, Store, StoreError, Tx},
 };
 
@@ -101,7 +101,8 @@ impl MailService {
         repo::put(tx, &Mail { job: Some(made.id), ..mail })
     }
 
-    /// Makes jobs for mails that still wait and have none: they were written when there was no server for mail.
+    /// Makes jobs for mails that still wait and were not tried: they were written when there was no server for mail. A mail that a job brought
+    /// with it stays, for what is kept of it is for reading only; one whose job is dead or was cancelled stays, too.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,9 +126,9 @@ impl MailService {
             ControlFlow::Continue(())
         })?;
         let mut without = Vec::new();
-        for mail in found.into_iter().filter(|mail| mail.state == MailState::Waiting).rev() {
+        for mail in found.into_iter().filter(|mail| mail.state == MailState::Waiting && mail.kind != KIND).rev() {
             let state = mail.job.map(|job| self.jobs.state_in(source, job)).transpose()?.flatten();
-            if state.is_none_or(|state| state.is_final()) {
+            if state.is_none_or(|state| state == JobState::Succeeded) {
                 without.push(mail);
             }
         }

@@ -65,7 +65,7 @@ impl Anywhere {
         Ok((answer.status().as_u16(), String::from_utf8_lossy(&kept).into_owned()))
     }
 
-    /// Reads what stands at an address, following a few redirects; what is sent along goes to no other host than the first.
+    /// Reads what stands at an address, following a few redirects; what is sent along goes to the origin of the first only.
     ///
     /// # Errors
     /// Why there is no answer, for people.
@@ -73,7 +73,7 @@ impl Anywhere {
         let first = is_allowed(url, self.allow_private)?;
         let mut at = first.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let given = headers.iter().filter(|_| at.host_str() == first.host_str() && at.scheme() == first.scheme());
+            let given = headers.iter().filter(|_| at.origin() == first.origin());
             let request = given.fold(self.client.get(at.clone()), |request, (name, value)| request.header(name, value));
             let answer = request.send().await.map_err(|error| told(&error))?;
             let header = |name: &str| answer.headers().get(name)?.to_str().ok().map(str::to_owned);

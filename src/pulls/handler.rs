@@ -14,8 +14,8 @@ use super::{
 use crate::{
     outgoing::{Anywhere, Fetched},
     queue::{Failure, Handler, JobOutcome, Running},
-    records::{self, Caller, Piece, RecordError, RecordService, Rejected, Splitter},
-    store::{Store, StoreError},
+    records::{self, Caller, Piece, RecordService, Rejected, Splitter},
+    store::Store,
 };
 
 /// The greatest answer, in bytes.
@@ -76,9 +76,9 @@ impl Pull {
     }
 
     async fn pull(&self, job: &Running) -> JobOutcome {
-        let order: Order = job.payload()?;
-        let source = repo::hash(format!("{}\n{}", order.url, order.collection).as_bytes());
-        let known = repo::validators(&self.store.snapshot(), &source).map_err(unread)?.unwrap_or_default();
+        let order: Arc<Order> = Arc::new(job.payload()?);
+        let source = repo::hash(order.identity().as_bytes());
+        let known = repo::validators(&self.store.snapshot(), &source)?.unwrap_or_default();
         let (mut report, mut newest) = (Report::default(), Validators::default());
         let mut next = Some(order.first());
         while let Some(url) = next.take().filter(|_| report.pages < order.pages_max()) {
@@ -90,8 +90,13 @@ impl Pull {
             if report.pages == 1 {
                 newest = Validators { etag: fetched.etag.clone(), last_modified: fetched.last_modified.clone() };
             }
-            let (answer, pieces) = pieces(&order, &fetched).map_err(|error| for_good(&error))?;
-            next = order.next(&url, &answer, fetched.link.as_deref(), report.pages, pieces.is_empty());
+            let link = fetched.link.clone();
+            // A great answer takes a while to read.
+            let own = Arc::clone(&order);
+            let read = tokio::task::spawn_blocking(move || pieces(&own, &fetched)).await;
+            let read = read.map_err(|_| Failure::new("the answer could not be read"))?;
+            let (answer, pieces) = read.map_err(Failure::for_good)?;
+            next = order.next(&url, &answer, link.as_deref(), report.pages, pieces.is_empty());
             self.take_in(&order, &source, pieces, &mut report).await?;
             let progress = json!({"pages": report.pages, "received": report.received});
             // It is for people only.
@@ -100,7 +105,7 @@ impl Pull {
         // What was not taken in comes again, and what came on several pages is not told by the first.
         let whole = if report.rejected == 0 && report.pages == 1 { newest } else { Validators::default() };
         if whole != known {
-            self.store.write(move |tx| repo::put_validators(tx, &source, &whole)).await.map_err(unread)?;
+            self.store.write(move |tx| repo::put_validators(tx, &source, &whole)).await?;
         }
         let Report { pages, received, written, unchanged, rejected, told } = report;
         let result = json!({
@@ -115,10 +120,10 @@ impl Pull {
             headers.extend(etag.clone().map(|etag| ("if-none-match".to_owned(), etag)));
             headers.extend(last_modified.clone().map(|at| ("if-modified-since".to_owned(), at)));
         }
-        let fetched = self.client.get(url, &headers, ANSWER_BYTES_MAX).await.map_err(failure)?;
+        let fetched = self.client.get(url, &headers, ANSWER_BYTES_MAX).await.map_err(Failure::new)?;
         match fetched.status {
             200..300 | 304 => Ok(fetched),
-            status => Err(failure(format!("the server answered {status}"))),
+            status => Err(Failure::new(format!("the server answered {status}"))),
         }
     }
 
@@ -142,7 +147,7 @@ impl Pull {
             let id = id_of(&piece);
             let hash = repo::hash(&piece.text);
             match id {
-                Some(id) if repo::is_known(&self.store.snapshot(), source, &id, &hash).map_err(unread)? => {
+                Some(id) if repo::is_known(&self.store.snapshot(), source, &id, &hash)? => {
                     report.unchanged += 1;
                 }
                 id => wanted.push(Wanted { piece, id: id.unwrap_or_default(), hash }),
@@ -151,10 +156,7 @@ impl Pull {
         for chunk in wanted.chunks(CHUNK) {
             let pieces: Vec<Piece> = chunk.iter().map(|wanted| wanted.piece.clone()).collect();
             let taken = self.records.take_in(&Caller::operator(), &order.collection, format, &pieces).await;
-            let (written, rejected) = taken.map_err(|error| match error {
-                RecordError::Store(error) => unread(error),
-                error => for_good(&error.to_string()),
-            })?;
+            let (written, rejected) = taken?;
             report.written += written;
             report.rejected += u64::try_from(rejected.len()).unwrap_or(0);
             let bad: BTreeSet<u64> = rejected.iter().map(|rejected| rejected.line).collect();
@@ -166,7 +168,7 @@ impl Pull {
             let noted = self
                 .store
                 .write(move |tx| good.into_iter().try_for_each(|(id, hash)| repo::put_item(tx, &source, &id, hash)));
-            noted.await.map_err(unread)?;
+            noted.await?;
         }
         Ok(())
     }
@@ -220,17 +222,4 @@ fn id_of(piece: &Piece) -> Option<String> {
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
-}
-
-fn failure(error: String) -> Failure {
-    Failure { error, ..Failure::default() }
-}
-
-fn for_good(error: &str) -> Failure {
-    Failure { error: error.into(), is_final: true, ..Failure::default() }
-}
-
-fn unread(error: StoreError) -> Failure {
-    tracing::warn!(%error, "what was pulled could not be read or written");
-    failure("the store could not be read or written".into())
 }

@@ -60,6 +60,12 @@ impl Order {
         self.pages_max.unwrap_or(100).clamp(1, PAGES_MAX)
     }
 
+    /// What tells one source from another: items that become other records are other items.
+    pub(super) fn identity(&self) -> String {
+        let Self { url, format, items, collection, fields, .. } = self;
+        format!("{:?}", (url, format, items, collection, fields))
+    }
+
     /// The address of the first page.
     pub(super) fn first(&self) -> String {
         self.numbered(1).unwrap_or_else(|| self.url.clone())

@@ -31,6 +31,27 @@ pub struct Failure {
     pub is_final: bool,
 }
 
+impl Failure {
+    /// One that may not come again.
+    #[must_use]
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), ..Self::default() }
+    }
+
+    /// One that would come again each time.
+    #[must_use]
+    pub fn for_good(error: impl Into<String>) -> Self {
+        Self { is_final: true, ..Self::new(error) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "a job could not read or write the store");
+        Self::new("the store could not be read or written")
+    }
+}
+
 /// What a worker says while it works.
 #[derive(Clone, Debug, Default)]
 pub struct Beat {

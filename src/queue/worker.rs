@@ -61,11 +61,8 @@ impl Running {
     /// # Errors
     /// [`Failure`].
     pub fn payload<'p, T: serde::Deserialize<'p>>(&'p self) -> Result<T, Failure> {
-        serde_json::from_str(self.job.payload.get()).map_err(|error| Failure {
-            error: format!("the payload does not fit: {error}"),
-            is_final: true,
-            ..Failure::default()
-        })
+        serde_json::from_str(self.job.payload.get())
+            .map_err(|error| Failure::for_good(format!("the payload does not fit: {error}")))
     }
 
     /// Tells how far it is, and adds lines to the job's log.
@@ -208,17 +205,17 @@ impl Workers {
         let handler = self.handlers.get(job.kind.as_str()).cloned();
         let running = Running { job, jobs: self.jobs.clone() };
         let work = async {
-            let Some(handler) = handler else { return Err(failure("nobody here does this kind of job")) };
+            let Some(handler) = handler else { return Err(Failure::new("nobody here does this kind of job")) };
             let run = AssertUnwindSafe(handler.run(&running)).catch_unwind();
             match tokio::time::timeout(timeout, run).await {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Err(failure("the handler panicked")),
-                Err(_) => Err(failure("it took longer than the queue allows")),
+                Ok(Err(_)) => Err(Failure::new("the handler panicked")),
+                Err(_) => Err(Failure::new("it took longer than the queue allows")),
             }
         };
         let outcome = tokio::select! {
             outcome = work => Some(outcome),
-            () = told.notified() => Some(Err(failure("it was cancelled"))),
+            () = told.notified() => Some(Err(Failure::new("it was cancelled"))),
             _ = stop.wait_for(|stop| *stop) => None,
         };
         self.jobs.here.ends(id);
@@ -235,8 +232,4 @@ impl Workers {
             tracing::warn!(job = %id, %error, "it was not noted what came of a job");
         }
     }
-}
-
-fn failure(error: &str) -> Failure {
-    Failure { error: error.into(), ..Failure::default() }
 }

@@ -4,7 +4,7 @@ use crate::{
     auth::AuthError,
     collections::CollectionError,
     kernel::{Code, DomainError, FieldError},
-    queue::QueueError,
+    queue::{Failure, QueueError},
     store::StoreError,
 };
 
@@ -148,6 +148,20 @@ impl From<QueueError> for RecordError {
             QueueError::Invalid(errors) => Self::Invalid(errors),
             QueueError::Store(error) => Self::Store(error),
             error => Self::Job(error),
+        }
+    }
+}
+
+/// Of a job that does something with records: what the store cannot do now may go the next time, and what does not fit will never.
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Store(error) => error.into(),
+            error if error.field_errors().is_empty() => Self::for_good(error.to_string()),
+            error => {
+                let named = error.field_errors().iter().map(|fault| format!("{} {}", fault.pointer, fault.detail));
+                Self::for_good(named.collect::<Vec<_>>().join("; "))
+            }
         }
     }
 }

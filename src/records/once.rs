@@ -76,7 +76,7 @@ impl RecordService {
         for _ in 0..TRIES {
             let (_, catalog) = self.catalogs.current()?;
             let (now, who, actor) = (self.clock.now(), caller.who(), caller.principal.credential());
-            let (idempotency, work, effects) = (idempotency.clone(), Arc::clone(&work), self.effects.clone());
+            let (idempotency, work, effects) = (idempotency.clone(), Arc::clone(&work), Arc::clone(&self.effects));
             let written = self.store.write(move |tx| {
                 let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: true };
                 write::check_epoch(tx, context.catalog)?;

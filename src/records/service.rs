@@ -131,7 +131,7 @@ pub struct RecordService {
     pub(super) waiting_bytes: Arc<AtomicUsize>,
     pub(super) store: Store,
     pub(super) catalogs: Arc<Catalogs>,
-    pub(super) effects: Effects,
+    pub(super) effects: Arc<Effects>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<IdSource>,
     pub(super) limits: Limits,
@@ -161,7 +161,7 @@ impl RecordService {
             waiting_bytes: Arc::default(),
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
-            effects: Effects { mail: MailService::new(catalogs.store().clone(), jobs.clone()), jobs },
+            effects: Arc::new(Effects { mail: MailService::new(catalogs.store().clone(), jobs.clone()), jobs }),
             catalogs,
             clock,
             ids: Arc::default(),
@@ -315,7 +315,7 @@ impl RecordService {
             let fresh_id = || self.ids.next(now).to_string();
             let creation = Creation { caller, members: &members, fresh_id: &fresh_id };
             let (id, _, prepared) = creation.prepare(&snapshot, &catalog, &collection, now)?;
-            let (who, more, effects) = (caller.who(), more.clone(), self.effects.clone());
+            let (who, more, effects) = (caller.who(), more.clone(), Arc::clone(&self.effects));
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: true };
@@ -361,7 +361,7 @@ impl RecordService {
                 intent,
                 expected,
                 more: None,
-                effects: self.effects.clone(),
+                effects: Arc::clone(&self.effects),
             },
         )
         .await
@@ -382,7 +382,7 @@ impl RecordService {
         let (caller, id, intent) = (caller.clone(), id.to_owned(), Intent::Patch);
         self.change(
             collection,
-            Change { caller, id, body, intent, expected: None, more: Some(more), effects: self.effects.clone() },
+            Change { caller, id, body, intent, expected: None, more: Some(more), effects: Arc::clone(&self.effects) },
         )
         .await
     }
@@ -424,7 +424,7 @@ impl RecordService {
             let (_, catalog) = self.catalogs.current()?;
             let collection = Arc::clone(find_written(&catalog, collection)?);
             let (now, caller, id) = (self.clock.now(), caller.clone(), id.to_owned());
-            let effects = self.effects.clone();
+            let effects = Arc::clone(&self.effects);
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 let who = caller.who();

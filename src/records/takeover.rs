@@ -100,7 +100,7 @@ impl RecordService {
                     Err(error) => report.rejected.push(Rejected::new(*number, &error)),
                 }
             }
-            let (who, now, effects) = (caller.who(), self.clock.now(), self.effects.clone());
+            let (who, now, effects) = (caller.who(), self.clock.now(), Arc::clone(&self.effects));
             let written = self.store.write(move |tx| {
                 write::check_epoch(tx, &catalog)?;
                 let context = Context { catalog: &catalog, who: &who, now, effects: &effects, triggers: false };

@@ -29,7 +29,7 @@ use crate::{
 pub(super) const CASCADE_MAX: usize = 10_000;
 
 /// By what others are told of a write.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Effects {
     /// The jobs that collections and batches ask for.
     pub(super) jobs: Jobs,

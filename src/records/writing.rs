@@ -152,7 +152,7 @@ pub(super) struct Change {
     pub(super) intent: Intent,
     pub(super) expected: Option<i64>,
     pub(super) more: Option<Arc<AlsoWrite>>,
-    pub(super) effects: Effects,
+    pub(super) effects: Arc<Effects>,
 }
 
 impl Change {

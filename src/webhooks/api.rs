@@ -95,7 +95,8 @@ impl WebhooksApi {
 
     /// Change a webhook
     ///
-    /// Who has the permission `webhooks:update`, and may read all records of the collections that are given, may call this.
+    /// Who has the permission `webhooks:update` may call this. To give another URL, or collections, takes the permission to read all records of
+    /// them.
     #[oai(path = "/webhooks/:webhook", method = "patch", operation_id = "updateWebhook")]
     async fn update(
         &self,
@@ -182,7 +183,7 @@ impl WebhooksApi {
 
     /// Read a message to a webhook
     ///
-    /// Who has the permission `webhooks:read` may call this. It is told with its body, what was answered, and every attempt.
+    /// Who has the permission `webhooks:read`, and may read all records of the collections, may call this. It is told with its body, what was answered, and every attempt.
     #[oai(path = "/webhooks/:webhook/deliveries/:delivery", method = "get", operation_id = "readWebhookDelivery")]
     async fn delivery(
         &self,

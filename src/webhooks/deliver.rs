@@ -50,10 +50,10 @@ impl Deliver {
 
     async fn deliver(&self, job: &Running) -> JobOutcome {
         let Order { webhook: id, body } = job.payload()?;
-        let webhook = repo::webhook(&self.webhooks.store.snapshot(), &id).map_err(unread)?;
-        let Some(webhook) = webhook else { return Err(for_good("the webhook was removed")) };
+        let webhook = repo::webhook(&self.webhooks.store.snapshot(), &id)?;
+        let Some(webhook) = webhook else { return Err(Failure::for_good("the webhook was removed")) };
         if !webhook.hears() {
-            return Err(for_good("the webhook is paused or disabled; replay the delivery once it is not"));
+            return Err(Failure::for_good("the webhook is paused or disabled; replay the delivery once it is not"));
         }
         let (message, now) = (format!("msg_{}", job.job.id), self.webhooks.clock.now());
         let signature = signatures(&webhook.secrets, &message, now, body.get());
@@ -68,13 +68,13 @@ impl Deliver {
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok((status, text)) if (200..300).contains(&status) => {
-                self.accepted(&webhook).await.map_err(unread)?;
+                self.accepted(&webhook).await?;
                 Ok(to_raw_value(&json!({"status": status, "milliseconds": millis, "answer": text})).ok())
             }
             Ok((410, _)) => {
                 let reason = "its endpoint answered 410 Gone".to_owned();
-                self.webhooks.disable(webhook.id, reason).await.map_err(unread)?;
-                Err(for_good("the endpoint answered 410 Gone, and the webhook was disabled"))
+                self.webhooks.disable(webhook.id, reason).await?;
+                Err(Failure::for_good("the endpoint answered 410 Gone, and the webhook was disabled"))
             }
             Ok((status, text)) => self.refused(job, webhook, format!("the endpoint answered {status}: {text}")).await,
             Err(why) => self.refused(job, webhook, why).await,
@@ -102,17 +102,8 @@ impl Deliver {
         let well_at = webhook.accepted_at.map_or(webhook.enabled_at, |at| at.max(webhook.enabled_at));
         if is_last && well_at < job.job.created_at {
             let reason = format!("no message was accepted for as long as one is tried; the last time {error}");
-            self.webhooks.disable(webhook.id, reason).await.map_err(unread)?;
+            self.webhooks.disable(webhook.id, reason).await?;
         }
-        Err(Failure { error, ..Failure::default() })
+        Err(Failure::new(error))
     }
-}
-
-fn for_good(error: &str) -> Failure {
-    Failure { error: error.into(), is_final: true, ..Failure::default() }
-}
-
-fn unread(error: StoreError) -> Failure {
-    tracing::warn!(%error, "webhooks could not be read or written");
-    Failure { error: "webhooks could not be read or written".into(), ..Failure::default() }
 }

@@ -58,6 +58,7 @@ impl Webhooks {
                 Err(error) => {
                     tracing::warn!(%error, "webhooks were not told of changes yet");
                     tokio::time::sleep(PAUSE).await;
+                    continue;
                 }
             }
             tokio::select! {
@@ -100,7 +101,8 @@ impl Webhooks {
         snapshot: &Snapshot,
         catalog: &Arc<Catalog>,
     ) -> Result<(), StoreError> {
-        let of = Some((self.version(), catalog.epoch));
+        // Both as of the snapshot, so that no change is judged by webhooks of another time.
+        let of = Some((repo::version(snapshot)?, catalog.epoch));
         if listeners.of == of {
             return Ok(());
         }
@@ -144,7 +146,6 @@ impl Webhooks {
                 repo::put(tx, &Webhook { disabled: Some(Disabled { at: now, reason }), ..webhook })
             })
             .await?;
-        self.changed();
         Ok(())
     }
 }
@@ -163,7 +164,14 @@ fn messages(
         if let Some(collection) = collection {
             let text = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get().to_owned());
             let (old, new) = (text(&entry.old), text(&entry.new));
-            let change = RecordChange::read(collection, &entry.id, (old.as_deref(), new.as_deref()))?;
+            let change = match RecordChange::read(collection, &entry.id, (old.as_deref(), new.as_deref())) {
+                Ok(change) => change,
+                // One that cannot be read must not keep all that come after it.
+                Err(error) => {
+                    tracing::error!(%error, seq = entry.seq, "a change cannot be read; webhooks are not told of it");
+                    return Ok(ControlFlow::Continue(()));
+                }
+            };
             for listener in listeners.iter().filter(|listener| entry.seq > listener.webhook.since) {
                 for (_, watching) in listener.watching.iter().filter(|(number, _)| *number == entry.collection) {
                     let watched = change.is_watched(snapshot, catalog, watching, entry.time).unwrap_or_else(|error| {

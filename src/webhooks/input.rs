@@ -32,6 +32,11 @@ impl WebhookInput {
         self.paused == Some(false)
     }
 
+    /// Whether messages are to go elsewhere.
+    pub(super) fn moves(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// Puts what is given into a webhook.
     ///
     /// # Errors

@@ -12,8 +12,9 @@ use crate::{
 
 /// Key: id. Value: the webhook.
 const WEBHOOKS: Table<str, Json<Webhook>> = Table::new("webhooks.defs");
-/// Key: nothing. Value: the change of the log up to which all webhooks were told.
+/// Key: nothing. Value: the change of the log up to which all webhooks were told. Key `version`: how often a webhook was stored or removed.
 const CURSOR: Table<str, Json<u64>> = Table::new("webhooks.cursor");
+const VERSION: &str = "version";
 /// Key: id of the webhook, zero, id of the job (a UUIDv7). Value: nothing.
 const DELIVERIES: Table<[u8], Raw> = Table::new("webhooks.deliveries");
 
@@ -29,7 +30,18 @@ pub(super) fn all(source: &impl Read) -> Result<Vec<Webhook>, StoreError> {
     Ok(source.values(WEBHOOKS)?.into_iter().map(|Json(webhook)| webhook).collect())
 }
 
+/// Another number for each state of the webhooks.
+pub(super) fn version(source: &impl Read) -> Result<u64, StoreError> {
+    Ok(source.get(CURSOR, VERSION)?.map_or(0, |Json(version)| version))
+}
+
+fn move_version(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let next = version(tx)? + 1;
+    tx.put(CURSOR, VERSION, &Json(next))
+}
+
 pub(super) fn put(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), StoreError> {
+    move_version(tx)?;
     tx.put(WEBHOOKS, &webhook.id, &Json(webhook.clone()))
 }
 
@@ -109,6 +121,7 @@ pub(super) fn forget(
 
 /// Removes a webhook, and what is known of its deliveries; their jobs stay for as long as the queue keeps them.
 pub(super) fn delete(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    move_version(tx)?;
     forget(tx, id, usize::MAX, |_, _| Ok(true))?;
     tx.delete(WEBHOOKS, id).map(drop)
 }

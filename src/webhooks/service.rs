@@ -1,12 +1,6 @@
 //! Use cases of webhooks: the permission first, then what is stored.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -21,7 +15,7 @@ use super::{
 use crate::{
     access::{Action, Principal},
     auth::Directory,
-    collections::Catalogs,
+    collections::{Catalog, Catalogs},
     kernel::{Clock, IdSource},
     mail::{MailService, Message},
     queue::{Attempt, JobId, Jobs, Listed, QueueError},
@@ -42,7 +36,6 @@ pub struct Webhooks {
     pub(super) clock: Arc<dyn Clock>,
     /// Rings when webhooks have changed.
     pub(super) bell: Arc<Notify>,
-    version: Arc<AtomicU64>,
     ids: Arc<IdSource>,
     mail: MailService,
     directory: Arc<dyn Directory>,
@@ -67,18 +60,8 @@ impl Webhooks {
     ) -> Self {
         let store = catalogs.store().clone();
         let mail = MailService::new(store.clone(), jobs.clone());
-        let (bell, version, ids) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, catalogs, jobs, clock, bell, version, ids, mail, directory, allow_private }
-    }
-
-    /// Moves on whenever webhooks change.
-    pub(super) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
-    }
-
-    pub(super) fn changed(&self) {
-        self.version.fetch_add(1, Ordering::AcqRel);
-        self.bell.notify_one();
+        let (bell, ids) = (Arc::default(), Arc::default());
+        Self { store, catalogs, jobs, clock, bell, ids, mail, directory, allow_private }
     }
 
     /// All webhooks, the oldest first.
@@ -100,15 +83,8 @@ impl Webhooks {
         self.named(repo::webhook(&self.store.snapshot(), id)?.ok_or_else(|| not_found(id))?)
     }
 
-    /// With the names that its collections have now.
-    fn named(&self, mut webhook: Webhook) -> Result<Webhook, WebhookError> {
-        let (_, catalog) = self.catalogs.current()?;
-        for subscription in &mut webhook.subscriptions {
-            if let Some(collection) = catalog.by_number(subscription.number) {
-                subscription.collection.clone_from(&collection.def.name);
-            }
-        }
-        Ok(webhook)
+    fn named(&self, webhook: Webhook) -> Result<Webhook, WebhookError> {
+        Ok(named(webhook, &self.catalogs.current()?.1))
     }
 
     /// Makes a webhook. Answers it with its secret, which is told only here.
@@ -154,7 +130,7 @@ impl Webhooks {
             Ok(webhook)
         });
         let webhook = written.await?;
-        self.changed();
+        self.bell.notify_one();
         Ok((webhook, secret.text().to_owned()))
     }
 
@@ -174,6 +150,10 @@ impl Webhooks {
         let written = self.store.write(move |tx| {
             let mut webhook = repo::webhook(tx, &id)?.ok_or_else(|| not_found(&id))?;
             let (heard, wakes) = (webhook.hears(), input.wakes());
+            if input.moves() {
+                // What it is told goes elsewhere.
+                check_readable(&named(webhook.clone(), &catalog), &caller)?;
+            }
             input.apply(&mut webhook, &caller, &catalog, allow_private).map_err(WebhookError::Invalid)?;
             webhook.disabled = webhook.disabled.filter(|_| !wakes);
             if !heard && webhook.hears() {
@@ -184,7 +164,7 @@ impl Webhooks {
             Ok::<_, WebhookError>(webhook)
         });
         let webhook = written.await?;
-        self.changed();
+        self.bell.notify_one();
         self.named(webhook)
     }
 
@@ -199,7 +179,7 @@ impl Webhooks {
             Ok::<_, WebhookError>(repo::delete(tx, &id)?)
         });
         removed.await?;
-        self.changed();
+        self.bell.notify_one();
         Ok(())
     }
 
@@ -281,15 +261,18 @@ impl Webhooks {
     /// A message to a webhook, with the attempts that did not succeed.
     ///
     /// # Errors
-    /// [`WebhookError::Forbidden`] without `webhooks:read`, [`WebhookError::NotFound`].
+    /// [`WebhookError::Forbidden`] without `webhooks:read` and the permission to read all records of its collections,
+    /// [`WebhookError::NotFound`].
     pub fn delivery(
         &self,
         caller: &Principal,
         id: &str,
         delivery: &str,
     ) -> Result<(Listed, Vec<Attempt>), WebhookError> {
-        permit(caller, Action::Read)?;
+        let webhook = self.read(caller, id)?;
         let job = self.job_of(id, delivery)?;
+        // The message tells of records, whatever rules say.
+        check_readable(&webhook, caller)?;
         Ok((self.jobs.listed(job)?, self.jobs.attempts(job)?))
     }
 
@@ -342,11 +325,30 @@ impl Webhooks {
     }
 }
 
+/// A webhook with the names that its collections have now.
+fn named(mut webhook: Webhook, catalog: &Catalog) -> Webhook {
+    for subscription in &mut webhook.subscriptions {
+        if let Some(collection) = catalog.by_number(subscription.number) {
+            subscription.collection.clone_from(&collection.def.name);
+        }
+    }
+    webhook
+}
+
 fn permit(caller: &Principal, action: Action) -> Result<(), WebhookError> {
     if caller.may("webhooks", action) {
         return Ok(());
     }
     Err(WebhookError::Forbidden(format!("webhooks:{}", action.name())))
+}
+
+/// Refuses who may not read all records of the collections of which a webhook is told.
+fn check_readable(webhook: &Webhook, caller: &Principal) -> Result<(), WebhookError> {
+    let names = webhook.subscriptions.iter().map(|subscription| &subscription.collection);
+    match names.into_iter().find(|name| !caller.may(name, Action::Read)) {
+        Some(name) => Err(WebhookError::Forbidden(format!("{name}:read"))),
+        None => Ok(()),
+    }
 }
 
 fn not_found(id: &str) -> WebhookError {

@@ -129,6 +129,8 @@ async fn what_waits_survives_the_process_and_goes_out_when_there_is_a_server() {
     let email = forgot(&app, "ann").await;
     let waiting = until(&app, &email, "waiting").await;
     assert_eq!(waiting["attempts"], 0);
+    // What a job brought is kept for reading only, and what was given up on stays so.
+    send(&app, json!({"to": ["bob@example.com", "cy@example.com"], "subject": "s", "html": "<p>x</p>"})).await;
     let smtp = Smtp::start(&[]);
     let port = smtp.port;
     let app = app
@@ -141,6 +143,9 @@ async fn what_waits_survives_the_process_and_goes_out_when_there_is_a_server() {
     let (mail, _smtp) = smtp.next().await;
     assert_eq!(mail["to"], json!([email]));
     until(&app, &email, "sent").await;
+    let kept = app.operator().get("/api/v1/mail?limit=1").await.ok(200);
+    assert_eq!((&kept["items"][0]["kind"], &kept["items"][0]["state"]), (&json!("email.send"), &json!("waiting")));
+    assert!(kept["items"][0].get("job").is_none());
 }
 
 /// Makes a job that sends a mail, and waits until it is done with.

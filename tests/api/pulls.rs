@@ -155,6 +155,10 @@ async fn what_did_not_change_is_not_sent_again() {
     assert_eq!(numbers(&pull(&app, &admin, from.clone()).await), [1, 1, 1, 0, 0]);
     assert_eq!(pull(&app, &admin, from.clone()).await["result"], json!({"notModified": true}));
     assert_ne!(shop.asked()[1][1], "");
+    // Other members are wanted of the same answer.
+    let other = json!({"url": format!("{url}/items"), "fields": {"id": "code", "title": "code"}});
+    assert_eq!(numbers(&pull(&app, &admin, other).await), [1, 1, 1, 0, 0]);
+    assert_eq!(admin.get(&format!("{PRODUCTS}/a")).await.ok(200)["title"], "a");
     shop.sells(&[item("a", "Green tea", "1")]);
     assert_eq!(numbers(&pull(&app, &admin, from).await), [1, 1, 1, 0, 0]);
 }

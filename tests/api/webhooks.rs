@@ -281,3 +281,36 @@ async fn nothing_is_posted_twice_or_lost_over_a_restart() {
     let told = admin.get(&format!("{webhook}/deliveries")).await.ok(200);
     assert_eq!(told["items"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn who_may_not_read_the_records_leads_them_nowhere() {
+    let (app, admin) = shop().await;
+    let mut endpoint = Endpoint::start(&[]).await;
+    let (webhook, _) = make(&admin, &endpoint.url, json!({})).await;
+    admin.post(ORDERS, json!({"id": "one"})).await.ok(201);
+    endpoint.next().await;
+    let told = until(&app, &admin, &webhook, "succeeded").await;
+    let delivery = format!("{webhook}/deliveries/{}", told["id"].as_str().unwrap());
+    let key = json!({"name": "k", "permissions": ["webhooks:*"]});
+    let made = admin.post("/api/v1/keys", key).await.ok(201);
+    let key = app.guest().signed_in("", made["secret"].as_str().unwrap());
+    let refused = key.patch(&webhook, json!({"url": "https://example.com/mine"})).await.problem(403, "forbidden");
+    assert!(refused["detail"].as_str().unwrap().contains("orders:read"), "{refused}");
+    key.get(&delivery).await.problem(403, "forbidden");
+    key.patch(&webhook, json!({"paused": true})).await.ok(200);
+    assert_eq!(admin.get(&webhook).await.ok(200)["url"], json!(endpoint.url));
+}
+
+/// Whatever the follower of the log is at in that moment.
+#[tokio::test]
+async fn a_webhook_hears_of_what_comes_after_it_was_answered() {
+    let (_app, admin) = shop().await;
+    let mut endpoint = Endpoint::start(&[]).await;
+    for number in 0..20 {
+        let (webhook, _) = make(&admin, &endpoint.url, json!({})).await;
+        let id = format!("n{number}");
+        admin.post(ORDERS, json!({"id": id})).await.ok(201);
+        assert_eq!(endpoint.next().await.1["data"]["id"], id);
+        admin.delete(&webhook).await.expect(204);
+    }
+}

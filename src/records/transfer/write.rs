@@ -174,7 +174,7 @@ impl RecordService {
         }
         drop(snapshot);
         let (caller, mode, seen) = (caller.clone(), options.mode, target.seen.cloned());
-        let effects = self.effects.clone();
+        let effects = Arc::clone(&self.effects);
         let done = self.store.write(move |tx| {
             write::check_epoch(tx, &catalog)?;
             let who = caller.who();
