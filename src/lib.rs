@@ -20,6 +20,7 @@ pub mod outgoing;
 pub mod pages;
 pub mod pulls;
 pub mod queue;
+pub mod realtime;
 pub mod records;
 pub mod retention;
 pub mod roles;

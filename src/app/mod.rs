@@ -15,6 +15,7 @@ use crate::{
     audit, auth,
     collections::{self, Catalogs, maintenance},
     config::Config,
+    http::LiveStreams,
     kernel::Clock,
     keys::{self, KeyService},
     mail, pulls,
@@ -124,7 +125,7 @@ impl App {
     /// When the store cannot be read, or a configured key not be used.
     pub async fn start(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let services = Services::new(config, store, clock).await?;
-        let parts = Parts { config, services: &services };
+        let parts = Parts { config, services: &services, live: LiveStreams::new(config) };
         let public = Arc::new(parts.public()?);
         let operator = Arc::new(parts.operator()?);
         let maintenance = Some(spawn_maintenance(&services.catalogs));

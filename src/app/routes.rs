@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use poem::{Endpoint, EndpointExt as _, Route, endpoint::BoxEndpoint};
+use poem::{Endpoint, EndpointExt as _, Route, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::OpenApiService;
 
 use super::services::Services;
@@ -14,12 +14,19 @@ use crate::{
     collections::{api::CollectionsApi, sync::api::SchemaApi},
     config::Config,
     docs, health,
-    http::{Captcha, Cookies, Gate, Pipeline, PipelineOptions, RateLimiter, Session},
-    jobs::{JobService, api::JobsApi, queues::api::QueuesApi, work::api::WorkApi},
+    http::{Captcha, Cookies, Gate, LiveStreams, Pipeline, PipelineOptions, RateLimiter, Session},
+    jobs::{
+        JobService,
+        api::JobsApi,
+        queues::api::QueuesApi,
+        work::{self, api::WorkApi},
+    },
     keys::api::KeysApi,
     mail::api::MailApi,
     openapi::{self, LiveDocument},
-    pages, records,
+    pages,
+    realtime::{self, api::RealtimeApi},
+    records,
     roles::api::RolesApi,
     schedules::api::SchedulesApi,
     telemetry,
@@ -53,10 +60,18 @@ const CAPTCHA: [&str; 4] = {
     [auth::api::LOGIN_PATH, register, forgot, email_sign_in]
 };
 
+/// Whether a request may take any time, so that who calls is asked again meanwhile.
+fn takes_long(method: &Method, path: &str) -> bool {
+    records::api::takes_stream(method, path)
+        || work::api::is_stream(method, path)
+        || realtime::api::is_stream(method, path)
+}
+
 /// What routes are made of.
 pub(super) struct Parts<'p> {
     pub(super) config: &'p Config,
     pub(super) services: &'p Services,
+    pub(super) live: LiveStreams,
 }
 
 impl Parts<'_> {
@@ -79,9 +94,10 @@ impl Parts<'_> {
             (
                 JobsApi { jobs: self.jobs() },
                 QueuesApi { jobs: self.jobs() },
-                WorkApi { jobs: self.jobs() },
+                WorkApi { jobs: self.jobs(), live: self.live.clone() },
                 SchedulesApi { schedules: self.services.schedules.clone() },
                 WebhooksApi { webhooks: self.services.webhooks.clone() },
+                RealtimeApi { jobs: self.services.jobs.clone(), live: self.live.clone() },
             ),
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },
@@ -110,8 +126,7 @@ impl Parts<'_> {
         .context("the API's description is no JSON")?;
         let limiter = RateLimiter::per_minute("user", self.config.rate_limit.per_user_per_minute).map(Arc::new);
         let authenticate = Arc::clone(&self.services.auth) as Arc<dyn crate::http::Authenticate>;
-        let gated =
-            Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF, records::api::takes_stream);
+        let gated = Gate::new(api, authenticate, self.cookies(), limiter, &PUBLIC, &auth::HALF, takes_long);
         let gated = gated.with_captcha(captcha);
         let open = docs::mount(health::mount(Route::new(), &self.services.health));
         let open = auth::api::mount(open, &self.services.auth);

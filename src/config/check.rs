@@ -46,6 +46,7 @@ fn check_server(config: &Config, faults: &mut Faults) {
         "must be from 1024 to 1073741824",
     );
     faults.check((1..=1 << 20).contains(&config.http.requests_max), "http.requests_max", "must be from 1 to 1048576");
+    faults.check((1..=1 << 20).contains(&config.http.live_max), "http.live_max", "must be from 1 to 1048576");
     faults.check(config.http.timeout_ms > 0, "http.timeout_ms", "must be greater than 0");
     faults.check(config.http.stream_idle_ms > 0, "http.stream_idle_ms", "must be greater than 0");
     let origin = |origin: &String| origin == "*" || origin.starts_with("http://") || origin.starts_with("https://");

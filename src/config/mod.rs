@@ -93,6 +93,8 @@ pub struct Http {
     pub body_bytes_max: usize,
     /// The most requests that are worked on at once; one more is answered 503.
     pub requests_max: usize,
+    /// The most streams of events that are open at once; one more is answered 503.
+    pub live_max: usize,
     /// How long a request may take, its body included, in milliseconds; an import may take any time.
     pub timeout_ms: u64,
     /// How long the body of an import may stand still, in milliseconds.
@@ -114,6 +116,7 @@ impl Default for Http {
         Self {
             body_bytes_max: 1 << 20,
             requests_max: 1024,
+            live_max: 4096,
             timeout_ms: 30_000,
             stream_idle_ms: 30_000,
             compression: true,

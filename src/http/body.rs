@@ -46,6 +46,8 @@ pub enum Streamed {
     Bulk,
     /// Little of it, each part when there is news.
     Live,
+    /// The same, without end: it holds a place of its own, not that of a request.
+    Events,
 }
 
 /// An answer that is made while it is sent.

@@ -7,6 +7,7 @@ mod cookie;
 mod cors;
 mod gate;
 mod headers;
+mod live;
 pub mod openapi;
 mod pipeline;
 mod problem;
@@ -20,6 +21,7 @@ pub use body::{
 pub use captcha::Captcha;
 pub use cookie::{Cookies, Held};
 pub use gate::{Authenticate, Gate, Renewal, Session, Streams};
+pub use live::{EventStream, LiveCaller, LivePlace, LiveStreams, beat, event};
 pub use pipeline::{Pipeline, PipelineOptions, RequestId, at};
 pub use problem::ApiError;
 pub use rate::{RateLimiter, Verdict};

@@ -293,7 +293,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Pipeline<E> {
 
 /// Keeps the place of a request until its answer is sent, when that is made while it is sent.
 fn hold(mut response: Response, slot: OwnedSemaphorePermit) -> Response {
-    if response.data::<Streamed>().is_none() {
+    if matches!(response.data::<Streamed>(), None | Some(Streamed::Events)) {
         return response;
     }
     let body = response.take_body().into_bytes_stream();
@@ -347,7 +347,10 @@ async fn compress(mut response: Response, algorithm: CompressionAlgo, bytes_min:
         kind.starts_with("text/") || kind.contains("json") || kind.contains("javascript") || kind.contains("svg");
     let streamed = response.data::<Streamed>().copied();
     // A compressor holds back what a live stream is there to tell at once.
-    if !text || streamed == Some(Streamed::Live) || response.headers().contains_key(header::CONTENT_ENCODING) {
+    if !text
+        || matches!(streamed, Some(Streamed::Live | Streamed::Events))
+        || response.headers().contains_key(header::CONTENT_ENCODING)
+    {
         return response;
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use crate::{
     access::{Action, Principal, Who},
     collections::collections_with_queue,
     queue::{
         Ask, Attempt, Beat, Counted, Enqueued, Failure, Heard, JobChange, JobId, JobPage, JobQuery, JobState, Jobs,
-        Leased, Listed, Many, NewJob, Policy, Queue, QueueError, QueueMetrics, allow,
+        LeaseState, Leased, Listed, Many, NewJob, Policy, Queue, QueueError, QueueMetrics, allow,
     },
     schedules,
     store::Tx,
@@ -170,6 +171,30 @@ impl JobService {
     pub async fn lease(&self, caller: &Principal, queue: &str, ask: Ask, wait: Duration) -> Result<Leased, QueueError> {
         allow(caller, queue, Action::Work)?;
         self.jobs.lease(queue, ask, wait.min(self.wait_max)).await
+    }
+
+    /// Moves on with each change in a queue on which the caller may work.
+    ///
+    /// # Errors
+    /// [`QueueError::Forbidden`] without `work`, [`QueueError::NoQueue`].
+    pub(super) fn changes_of(&self, caller: &Principal, queue: &str) -> Result<watch::Receiver<u64>, QueueError> {
+        allow(caller, queue, Action::Work)?;
+        self.jobs.changes_of(queue)
+    }
+
+    /// What became of a lease.
+    pub(super) fn lease_state(&self, id: JobId, token: &str) -> Result<LeaseState, QueueError> {
+        Ok(self.jobs.lease_state(id, token)?)
+    }
+
+    /// Resolves when the server is about to stop.
+    pub(super) async fn closed(&self) {
+        self.jobs.closed().await;
+    }
+
+    /// Whether the server is about to stop.
+    pub(super) fn is_closed(&self) -> bool {
+        self.jobs.is_closed()
     }
 
     /// The id of a job on which the caller may work.

@@ -1,4 +1,4 @@
-//! Who is woken when something has happened to jobs: workers that wait for one, and the keeper of times.
+//! Who is woken when something has happened to jobs: workers that wait for one, the keeper of times, and whoever watches queues.
 
 use std::{
     collections::HashMap,
@@ -9,13 +9,19 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+/// A number that moves on with each change.
+pub(super) type Version = Arc<watch::Sender<u64>>;
 
 /// Bells by queue, and one for the keeper.
 #[derive(Debug)]
 pub(super) struct Bells {
     workers: Mutex<HashMap<(u32, bool), Arc<Notify>>>,
     pub(super) keeper: Arc<Notify>,
+    /// Of each queue in which something was changed, and of all together.
+    versions: Mutex<HashMap<u32, Version>>,
+    pub(super) version: Version,
     /// When the keeper comes by itself, in milliseconds.
     comes_at: AtomicI64,
 }
@@ -23,7 +29,13 @@ pub(super) struct Bells {
 impl Default for Bells {
     fn default() -> Self {
         // Until the keeper has said when it comes, it is woken by every time.
-        Self { workers: Mutex::default(), keeper: Arc::default(), comes_at: AtomicI64::new(i64::MAX) }
+        Self {
+            workers: Mutex::default(),
+            keeper: Arc::default(),
+            versions: Mutex::default(),
+            version: Arc::default(),
+            comes_at: AtomicI64::new(i64::MAX),
+        }
     }
 }
 
@@ -33,6 +45,27 @@ impl Bells {
     pub(super) fn of(&self, queue: u32, built_in: bool) -> Arc<Notify> {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(workers.entry((queue, built_in)).or_default())
+    }
+
+    /// What moves on with each change in a queue.
+    pub(super) fn version_of(&self, queue: u32) -> Version {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(versions.entry(queue).or_default())
+    }
+
+    /// The queues that have changed since the server was started, each with its version.
+    pub(super) fn known(&self) -> Vec<(u32, u64)> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.iter().map(|(queue, version)| (*queue, *version.borrow())).collect()
+    }
+
+    /// What moves on when something is changed in these queues: those of each, then that of all.
+    pub(super) fn versions(&self, queues: &[u32]) -> Vec<Version> {
+        if queues.is_empty() {
+            return Vec::new();
+        }
+        let own = queues.iter().map(|queue| self.version_of(*queue));
+        own.chain([Arc::clone(&self.version)]).collect()
     }
 
     /// Whether the keeper would come too late for this time.

@@ -41,6 +41,7 @@ impl Work<'_, '_> {
         if status.state == JobState::Running {
             return Err(QueueError::Conflict("the job runs; cancel it, or wait until it ends".into()));
         }
+        self.touch(job.queue);
         let JobChange { payload, priority, run_at, attempts_max } = change;
         let changed = Job {
             payload: payload.unwrap_or_else(|| job.payload.clone()),

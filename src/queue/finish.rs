@@ -98,7 +98,8 @@ impl Work<'_, '_> {
 
     /// A worker is still at it.
     pub(super) fn beat(&mut self, id: JobId, token: &str, beat: Beat) -> Result<Heard, QueueError> {
-        let (_, mut status) = self.leased(id, token)?;
+        let (job, mut status) = self.leased(id, token)?;
+        self.touch(job.queue);
         let Some(mut lease) = status.lease.take() else { return Err(QueueError::LeaseLost) };
         if let Some(time) = beat.time {
             self.tx.delete(LEASED, &keys::timed(lease.until, id)[..])?;
@@ -278,6 +279,7 @@ impl Work<'_, '_> {
         let (job, status) = self.find(id)?.ok_or(QueueError::NotFound)?;
         match status.state {
             JobState::Running => {
+                self.touch(job.queue);
                 self.put_status(id, &Status { cancelling: true, ..status })?;
                 Ok(JobState::Running)
             }

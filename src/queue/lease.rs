@@ -44,6 +44,12 @@ impl Ask {
     pub fn new(max: usize, time: SignedDuration, worker: String) -> Self {
         Self { max, time, worker, built_in: false }
     }
+
+    /// The same for another number of jobs.
+    #[must_use]
+    pub fn with_max(self, max: usize) -> Self {
+        Self { max, ..self }
+    }
 }
 
 /// A job in the hands of a worker.

@@ -27,6 +27,7 @@ mod stats;
 mod tests;
 #[cfg(test)]
 mod tests_of_workers;
+mod watch;
 mod work;
 mod worker;
 
@@ -43,4 +44,5 @@ pub use policy::{Backoff, Growth, NEEDED, Policy, Rate};
 pub use repo::{TABLES, exists, names};
 pub use service::{Jobs, Many};
 pub use stats::{Counts as MinuteCounts, Lengths, QueueMetrics};
+pub use watch::{Changes, LeaseState};
 pub use worker::{Handler, Outcome as JobOutcome, Running, Workers};

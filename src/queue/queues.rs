@@ -117,6 +117,7 @@ impl Jobs {
                 return Err(is_configured(&queue.name));
             }
             repo::put_queue(work.tx, &queue)?;
+            work.touch(queue.number);
             // There may be room now.
             work.ring(queue.number, true);
             work.ring(queue.number, false);
@@ -149,6 +150,7 @@ impl Jobs {
                     return Err(QueueError::Conflict(why));
                 }
             }
+            work.touch(queue.number);
             // Who waits for its jobs is told that it is gone.
             work.ring(queue.number, true);
             work.ring(queue.number, false);
@@ -167,6 +169,7 @@ fn create(work: &mut Work<'_, '_>, name: String, policy: Policy) -> Result<Queue
     let number = repo::next_number(work.tx)?;
     let queue = Queue { number, name, paused: false, configured: false, policy };
     repo::put_queue(work.tx, &queue)?;
+    work.touch(number);
     Ok(queue)
 }
 

@@ -39,7 +39,7 @@ pub struct Jobs {
     built_in: Arc<BTreeMap<&'static str, &'static str>>,
     pub(super) here: Arc<Here>,
     /// Whether the server is about to stop: nobody outside gets a job any more.
-    closing: Arc<watch::Sender<bool>>,
+    pub(super) closing: Arc<watch::Sender<bool>>,
     /// Moves on when queues are made.
     pub(super) queues: Arc<watch::Sender<()>>,
 }

@@ -22,6 +22,8 @@ pub(super) struct Work<'w, 't> {
     bells: &'w Bells,
     pub(super) stats: &'w Stats,
     counts: BTreeMap<(u32, JobState), i64>,
+    /// Queues in which something was changed.
+    touched: Vec<u32>,
     /// Queues with jobs that may start now.
     woken: Vec<(u32, bool)>,
     policies: BTreeMap<u32, Policy>,
@@ -32,7 +34,8 @@ pub(super) struct Work<'w, 't> {
 impl<'w, 't> Work<'w, 't> {
     pub(super) fn new(tx: &'w mut Tx<'t>, (bells, stats): (&'w Bells, &'w Stats), now: Timestamp) -> Self {
         let (counts, policies) = (BTreeMap::new(), BTreeMap::new());
-        Self { tx, now, bells, stats, counts, woken: Vec::new(), policies, forlorn: Vec::new() }
+        let (touched, woken, forlorn) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tx, now, bells, stats, counts, touched, woken, policies, forlorn }
     }
 
     /// Ends what hangs on what was done, writes what was counted, and wakes who waits once all is on disk.
@@ -53,11 +56,22 @@ impl<'w, 't> Work<'w, 't> {
         for (queue, built_in) in self.woken {
             self.tx.wake(self.bells.of(queue, built_in));
         }
+        for number in self.bells.versions(&self.touched) {
+            self.tx.move_on(number);
+        }
         Ok(())
     }
 
     pub(super) fn count(&mut self, queue: u32, state: JobState, change: i64) {
         *self.counts.entry((queue, state)).or_default() += change;
+        self.touch(queue);
+    }
+
+    /// Something of a queue is other than it was.
+    pub(super) fn touch(&mut self, queue: u32) {
+        if !self.touched.contains(&queue) {
+            self.touched.push(queue);
+        }
     }
 
     /// How many jobs of a queue are in a state, what this operation did included.

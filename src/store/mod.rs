@@ -17,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod waiter;
 mod writer;
 
 use std::{

@@ -3,13 +3,14 @@
 use std::{cell::Cell, sync::Arc};
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Epoch, Epochs, KeyCodec, Read, Scan, StoreError, Table, ValueCodec,
     log::{self, Change},
     snapshot::{Bytes, scan_table, unknown_table},
     table::Visit,
+    waiter::Waiter,
 };
 
 /// The tables of a write transaction, opened once for a whole batch of operations.
@@ -75,7 +76,7 @@ pub struct Tx<'txn> {
     bytes: usize,
     reached: Cell<u64>,
     /// Who is woken by the commit.
-    woken: Vec<Arc<Notify>>,
+    woken: Vec<Waiter>,
     woken_before: usize,
 }
 
@@ -202,7 +203,12 @@ impl<'txn> Tx<'txn> {
 
     /// Wakes one who waits, once what this operation did is on disk.
     pub fn wake(&mut self, waiter: Arc<Notify>) {
-        self.woken.push(waiter);
+        self.woken.push(Waiter::One(waiter));
+    }
+
+    /// Moves a number on, and so wakes all who watch it, once what this operation did is on disk.
+    pub fn move_on(&mut self, number: Arc<watch::Sender<u64>>) {
+        self.woken.push(Waiter::All(number));
     }
 
     /// Starts the next operation of the batch: what came before can no longer be undone.
@@ -236,7 +242,7 @@ impl<'txn> Tx<'txn> {
     }
 
     /// Who is to be woken.
-    pub(crate) fn take_woken(&mut self) -> Vec<Arc<Notify>> {
+    pub(crate) fn take_woken(&mut self) -> Vec<Waiter> {
         std::mem::take(&mut self.woken)
     }
 

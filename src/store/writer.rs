@@ -19,6 +19,7 @@ use super::{
     open::META,
     snapshot::{self, Newest},
     tx::{Counters, Tables, Tx},
+    waiter::Waiter,
 };
 
 /// What is sent to the writer.
@@ -287,7 +288,7 @@ impl Worker {
             newest.extend(touched.into_iter().map(|collection| (collection, counters.seq)));
         }
         self.publish(counters)?;
-        woken.iter().for_each(|waiter| waiter.notify_one());
+        woken.iter().for_each(Waiter::wake);
         Ok(())
     }
 

@@ -32,6 +32,7 @@ mod retention;
 mod roles;
 mod schedules;
 mod sessions;
+mod streams;
 mod summaries;
 mod takeover;
 mod users;

@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Answer, app::DEADLINE};
+use super::{Answer, Events, app::DEADLINE};
 
 /// Someone who calls the server.
 #[derive(Clone, Debug)]
@@ -66,7 +66,15 @@ impl Client {
 
     /// Sends any bytes as a body; none for no body. It is called JSON unless the client's own headers say otherwise.
     pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
-        let body = body.into();
+        within(exchange(self.address, self.request(method, path, body.into()))).await
+    }
+
+    /// Opens a stream of events.
+    pub(crate) async fn follow(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Events, Answer> {
+        within(Events::open(self.address, self.request(method, path, body.into()))).await
+    }
+
+    fn request(&self, method: &str, path: &str, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
         request = request.header("host", self.address.to_string());
         if !self.token.is_empty() {
@@ -78,8 +86,7 @@ impl Client {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body)).unwrap();
-        within(exchange(self.address, request)).await
+        request.body(Full::new(body)).unwrap()
     }
 }
 
@@ -89,6 +96,11 @@ async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer 
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.expect("the server answers");
     let (head, body) = response.into_parts();
+    // A stream of events has no end; that it was opened is what there is to know.
+    if head.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+        connection.abort();
+        return Answer { status: head.status, headers: head.headers, body: Vec::new() };
+    }
     let body = body.collect().await.expect("the whole body comes").to_bytes().to_vec();
     drop(sender);
     // The server may have closed its side without having read the whole request; the answer is what counts.
@@ -103,7 +115,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// Ends the test when the server does not answer in time.
-async fn within<T>(exchange: impl Future<Output = T>) -> T {
+pub(super) async fn within<T>(exchange: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, exchange).await.expect("the server answers in time")
 }
 

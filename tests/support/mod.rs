@@ -7,9 +7,11 @@ mod answer;
 mod app;
 mod client;
 mod clock;
+mod events;
 mod writer;
 
 pub(crate) use answer::{Answer, Faults};
 pub(crate) use app::TestApp;
 pub(crate) use client::{Client, Parameters, query, raw};
 pub(crate) use clock::TestClock;
+pub(crate) use events::{Event, Events};

@@ -3,24 +3,35 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use poem::Request;
+use poem::{Request, http::Method};
 use poem_openapi::{OpenApi, param::Path, payload::Json};
 
-use super::dto::{
-    Completion, CompletionInput, FailedResponse, FailureRequest, HeardResponse, Heartbeat, HeartbeatInput,
-    LeaseRequest, LeasedListDto, LeasedListReply,
+use super::{
+    dto::{
+        Completion, CompletionInput, FailedResponse, FailureRequest, HeardResponse, Heartbeat, HeartbeatInput,
+        LeaseRequest, LeasedListDto, LeasedListReply,
+    },
+    stream::Worker,
 };
 use crate::{
-    http::{ApiError, BoundedBody, JsonReply, NoContent, caller_of},
+    http::{ApiError, BoundedBody, EventStream, JsonReply, LiveCaller, LiveStreams, NoContent, caller_of},
     jobs::{JobService, api::Tag},
     queue::{Ask, Beat, Failure, input::checked},
 };
+
+/// Whether a request opens a stream of jobs.
+#[must_use]
+pub fn is_stream(method: &Method, path: &str) -> bool {
+    method == Method::POST && path.starts_with("/api/v1/queues/") && path.ends_with("/stream")
+}
 
 /// The endpoints of workers.
 #[derive(Debug)]
 pub struct WorkApi {
     /// The use cases.
     pub jobs: JobService,
+    /// The streams that are open.
+    pub live: LiveStreams,
 }
 
 fn seconds(seconds: u32) -> SignedDuration {
@@ -48,6 +59,29 @@ impl WorkApi {
         let leased = self.jobs.lease(&*caller_of(request)?, &queue.0, ask, wait).await?;
         let items = leased.jobs.into_iter().map(Into::into).collect();
         Ok(JsonReply::new(LeasedListReply { items, allowed_at: leased.allowed_at }))
+    }
+
+    /// Get jobs one after the other
+    ///
+    /// Who has the permission `queues:work`, or `queues.<name>:work`, may call this. The answer stays open and brings each job as an event
+    /// `job` (its data is a `LeasedJob`) as soon as there is one, while the worker has fewer than `max` in hand; those are ended by
+    /// `POST /api/v1/jobs/{id}/complete` or `fail`. When a lease ends because nothing was heard of its job, when the server is about to stop, or when
+    /// the caller may work no more, an event `end` says why. Jobs in hand stay the worker's when the connection ends. Lines that begin with
+    /// a colon say only that the server is there. `waitSeconds` has no meaning here.
+    #[oai(path = "/queues/:queue/stream", method = "post", operation_id = "streamJobs")]
+    async fn stream(
+        &self,
+        request: &Request,
+        /// The name of the queue.
+        #[oai(validator(min_length = 1, max_length = 50))]
+        queue: Path<String>,
+        body: BoundedBody<LeaseRequest>,
+    ) -> Result<EventStream, ApiError> {
+        let LeaseRequest { max, lease_seconds, worker, .. } = body.0;
+        let ask = Ask::new(usize::try_from(max).unwrap_or(1), seconds(lease_seconds), worker);
+        let caller = LiveCaller::of(request)?;
+        let worker = Worker::new(self.jobs.clone(), caller.clone(), queue.0, ask, self.live.beat)?;
+        Ok(EventStream::new(self.live.enter(&caller)?, worker.events()))
     }
 
     /// Tell that a job is done
