@@ -133,7 +133,13 @@ impl FieldError {
             Segment::Map { key: name } | Segment::Enum { variant: name } => pointer_to(name),
             Segment::Unknown => String::new(),
         };
-        Self::new(error.path().iter().map(segment).collect::<String>(), "type", error.inner())
+        let place = error.path().iter().map(segment).collect::<String>();
+        let said = error.inner().to_string();
+        // The place is that of the object which lacks it.
+        match said.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+            Some((name, _)) => Self::new(place + &pointer_to(name), "required", "is required"),
+            None => Self::new(place, "type", said),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The pages in a real browser: set-up by the printed link, a new password by a mail's link, and the reference; and passkeys.
+//! The pages in a real browser: set-up by the printed link, a new password by a mail's link, and the
+//! reference; queues and jobs; passkeys; single sign-on.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -22,6 +23,12 @@ fn a_person_sets_up_the_server_and_reads_the_reference() {
 fn a_passkey_signs_in_and_is_a_second_factor() {
     let folder = tempfile::tempdir().unwrap();
     walk("passkeys.mjs", &Server::start(folder.path()));
+}
+
+#[test]
+fn an_admin_looks_after_queues_jobs_and_schedules() {
+    let folder = tempfile::tempdir().unwrap();
+    walk("queues.mjs", &Server::start(folder.path()));
 }
 
 /// A provider of OpenID Connect from npm, and one that speaks as GitHub does.
