@@ -29,5 +29,6 @@ pub mod server;
 pub mod store;
 pub mod summaries;
 pub mod telemetry;
+pub mod templates;
 pub mod users;
 pub mod webhooks;

@@ -17,8 +17,8 @@ const RANKS: [(u8, &[&str]); 15] = [
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http", "queue"]),
-    (5, &["audit", "mail", "schedules"]),
-    (6, &["roles"]),
+    (5, &["audit", "schedules", "templates"]),
+    (6, &["mail", "roles"]),
     (7, &["keys"]),
     (8, &["auth", "collections"]),
     (9, &["records"]),
@@ -46,7 +46,7 @@ const RANKS: [(u8, &[&str]); 15] = [
 
 /// Who names the HTTP framework, besides each feature's `api.rs`, and `dto.rs` or what stands in a folder `dto`.
 const POEM: &str =
-    "src/http src/app src/server.rs src/docs.rs src/pages.rs src/openapi.rs src/health.rs src/cli/client.rs";
+    "src/http src/app src/server src/docs.rs src/pages.rs src/openapi.rs src/health.rs src/cli/client.rs";
 
 /// What the top level of the repository holds, besides dot-files.
 const TOP_LEVEL: &str =

@@ -9,8 +9,21 @@ use crate::kernel::RecordId;
 
 /// Resources that `*` does not cover unless it stands for everything: with them, rights could be had that were not given. No
 /// collection but `users` can have such a name.
-pub const GUARDED: [&str; 11] =
-    ["collections", "users", "roles", "keys", "audit", "mail", "auth", "queues", "schedules", "webhooks", "pulls"];
+pub const GUARDED: [&str; 13] = [
+    "collections",
+    "users",
+    "roles",
+    "keys",
+    "audit",
+    "mail",
+    "auth",
+    "queues",
+    "schedules",
+    "webhooks",
+    "pulls",
+    "templates",
+    "notifications",
+];
 
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

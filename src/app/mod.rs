@@ -22,6 +22,7 @@ use crate::{
     queue::{self, Jobs},
     records, roles, schedules,
     store::{self, OpenError, Options, Store},
+    templates,
     users::{self, UserService, flows},
     webhooks,
 };
@@ -73,6 +74,7 @@ pub fn open_store(config: &Config) -> Result<Store, OpenError> {
         &roles::TABLES,
         &keys::TABLES,
         &mail::TABLES,
+        &templates::TABLES,
         &queue::TABLES,
         &schedules::TABLES,
         &webhooks::TABLES,

@@ -30,6 +30,7 @@ use crate::{
     roles::api::RolesApi,
     schedules::api::SchedulesApi,
     telemetry,
+    templates::api::TemplatesApi,
     users::{
         self,
         api::UsersApi,
@@ -97,6 +98,7 @@ impl Parts<'_> {
                 WorkApi { jobs: self.jobs(), live: self.live.clone() },
                 SchedulesApi { schedules: self.services.schedules.clone() },
                 WebhooksApi { webhooks: self.services.webhooks.clone() },
+                TemplatesApi { templates: self.services.mail.templates().clone() },
                 RealtimeApi { jobs: self.services.jobs.clone(), live: self.live.clone() },
             ),
             MailApi { mail: self.services.mail.clone() },

@@ -23,6 +23,7 @@ use crate::{
     schedules::Schedules,
     store::Store,
     summaries,
+    templates::Templates,
     users::{
         RecordDirectory, UserService,
         flows::{FlowParts, Flows},
@@ -61,13 +62,13 @@ impl Services {
         let collections = collections(&store, &catalogs, &clock).await?;
         let jobs = jobs(config, &store, &clock).await?;
         let schedules = Schedules::new(store.clone(), jobs.clone(), Arc::clone(&clock));
-        let records = records(config, &collections, &catalogs, &jobs, &clock);
+        let mail = MailService::new(store.clone(), jobs.clone(), templates(config, &store, &clock));
+        let records = records(config, &collections, &catalogs, (&jobs, &mail), &clock);
         let passwords = passwords(config);
         let roles = Arc::new(Roles::default());
-        let mail = MailService::new(store.clone(), jobs.clone());
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
-        let webhooks = webhooks(config, &catalogs, &jobs, &directory, &clock);
+        let webhooks = webhooks(config, &catalogs, &jobs, (&directory, &mail), &clock);
         let parts = AuthParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
@@ -152,21 +153,27 @@ fn records(
     config: &Config,
     collections: &CollectionService,
     catalogs: &Arc<Catalogs>,
-    jobs: &Jobs,
+    (jobs, mail): (&Jobs, &MailService),
     clock: &Arc<dyn Clock>,
 ) -> Arc<RecordService> {
     let (catalogs, clock) = (Arc::clone(catalogs), Arc::clone(clock));
-    Arc::new(RecordService::new(collections.clone(), catalogs, jobs.clone(), clock, limits(config)))
+    Arc::new(RecordService::new(collections.clone(), catalogs, (jobs.clone(), mail.clone()), clock, limits(config)))
+}
+
+/// What mails say.
+fn templates(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Templates {
+    let about = (config.server.name.as_str(), config.server.public_url.as_str());
+    Templates::new(store.clone(), Arc::clone(clock), about, &config.mail.locale)
 }
 
 fn webhooks(
     config: &Config,
     catalogs: &Arc<Catalogs>,
     jobs: &Jobs,
-    directory: &Arc<RecordDirectory>,
+    (directory, mail): (&Arc<RecordDirectory>, &MailService),
     clock: &Arc<dyn Clock>,
 ) -> Webhooks {
-    let directory = Arc::clone(directory) as Arc<dyn auth::Directory>;
+    let directory = (Arc::clone(directory) as Arc<dyn auth::Directory>, mail.clone());
     let allow_private = config.outgoing.allow_private;
     Webhooks::new(Arc::clone(catalogs), jobs.clone(), directory, Arc::clone(clock), allow_private)
 }

@@ -93,7 +93,7 @@ pub fn user_changed(
         (Some(gone), None) => {
             super::forget_user(tx, id)?;
             if who.actor == id {
-                mail.put(tx, letter::deleted(&gone.email), now)?;
+                mail.put(tx, letter::deleted(&gone.email).for_user(id), now)?;
             }
             audit::record(tx, event("user.deleted"))?;
         }
@@ -109,7 +109,7 @@ pub fn user_changed(
                 repo::end_sessions(tx, id, None)?;
             }
             if old.email != new.email {
-                mail.put(tx, letter::email_changed(&old.email, &new.email), now)?;
+                mail.put(tx, letter::email_changed(&old.email, &new.email).for_user(id), now)?;
                 audit::record(tx, event("user.emailChanged"))?;
             }
         }

@@ -251,7 +251,7 @@ impl AuthService {
                 let provider = remove(tx, &user, &id, now)?;
                 // Who signed in by it would stay.
                 repo::end_sessions(tx, &user, Some(&session))?;
-                mail.put(tx, letter::identity_changed(&email, &provider, "removed from"), now)?;
+                mail.put(tx, letter::identity_changed(&email, &provider, "removed from").for_user(&user), now)?;
                 let event = Event::new("identity.removed", &who, &user, now);
                 Ok(audit::record(tx, event.with(json!({"provider": provider, "identity": id})))?)
             })
@@ -305,7 +305,7 @@ fn link(
     now: Timestamp,
 ) -> Result<(), AuthError> {
     let user = account.id.as_str();
-    mail.put(tx, letter::identity_changed(&account.email, &identity.provider, "added to"), now)?;
+    mail.put(tx, letter::identity_changed(&account.email, &identity.provider, "added to").for_user(user), now)?;
     let event = Event::new("identity.linked", who, user, now);
     let event = event.with(json!({"provider": identity.provider, "identity": identity.id}));
     add_identity(tx, user, identity)?;

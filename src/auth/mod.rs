@@ -27,6 +27,7 @@ use crate::{
     keys,
     mail::Message,
     store::{Read, StoreError, Tx},
+    templates,
 };
 
 pub use account::{check_user_change, is_admin, user_changed};
@@ -70,7 +71,7 @@ pub fn password_changed_letter(source: &impl Read, user: &str, email: &str) -> R
         ("Passkeys", factor::passkey_names(source, user)?),
         ("Keys", keys::names_of(source, user)?),
     ];
-    Ok(letter::password_changed(email, &ways))
+    Ok(letter::password_changed(email, &ways).for_user(user))
 }
 
 /// Forgets everything by which a user could be known: the user is gone.
@@ -79,6 +80,7 @@ fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     repo::delete_verified(tx, user)?;
     factor::forget(tx, user)?;
     identity::forget(tx, user)?;
+    templates::forget_user(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

@@ -71,7 +71,8 @@ impl AuthService {
             // What somebody's hash costs would tell that there is somebody.
             tokio::time::sleep_until(started + self.passwords.floor(repo::decoys(&self.store.snapshot())?).await?)
                 .await;
-            let notice = (failures == NOTICE_AT && !subject.is_empty()).then(|| letter::locked(&email, failures));
+            let notice = (failures == NOTICE_AT && !subject.is_empty())
+                .then(|| letter::locked(&email, failures).for_user(&subject));
             self.refuse(&email, subject, visit.who, notice).await?;
             return Err(AuthError::InvalidCredentials);
         };

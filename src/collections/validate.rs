@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Names that collections cannot have: words of the API's own.
-const RESERVED_COLLECTIONS: [&str; 25] = [
+const RESERVED_COLLECTIONS: [&str; 27] = [
     "account",
     "admin",
     "aggregate",
@@ -35,6 +35,7 @@ const RESERVED_COLLECTIONS: [&str; 25] = [
     "keys",
     "mail",
     "metrics",
+    "notifications",
     "openapi",
     "pulls",
     "queues",
@@ -44,6 +45,7 @@ const RESERVED_COLLECTIONS: [&str; 25] = [
     "schedules",
     "search",
     "system",
+    "templates",
     "uploads",
     "webhooks",
 ];

@@ -110,6 +110,13 @@ fn check_parts(config: &Config, faults: &mut Faults) {
     faults.check(url(&config.mail.link_url), "mail.link_url", "must start with http:// or https://");
     let tls = matches!(config.mail.smtp_tls.as_str(), "starttls" | "tls" | "none");
     faults.check(tls, "mail.smtp_tls", "must be starttls, tls or none");
+    let name = &config.server.name;
+    let is_name = (1..=100).contains(&name.len()) && !name.chars().any(char::is_control);
+    faults.check(is_name, "server.name", "must have 1 to 100 bytes on one line");
+    let locale = &config.mail.locale;
+    let is_locale =
+        (2..=35).contains(&locale.len()) && locale.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    faults.check(is_locale, "mail.locale", "must be a language, such as en or pt-BR");
     faults.check(config.mail.smtp_port > 0, "mail.smtp_port", "must be from 1 to 65535");
     faults.check(config.mail.from.contains('@'), "mail.from", "must be an address, such as Stead <stead@example.com>");
     faults.check((1..=3_650).contains(&config.mail.retention_days), "mail.retention_days", "must be from 1 to 3650");

@@ -59,6 +59,8 @@ pub struct Server {
     pub listen: String,
     /// The folder of everything that is stored.
     pub data: PathBuf,
+    /// What the application is called, in mails.
+    pub name: String,
     /// The address at which clients reach the server, such as `https://api.example.com`; empty for `http://` and `server.listen`.
     pub public_url: String,
     /// Addresses whose `X-Forwarded-For` is believed.
@@ -76,6 +78,7 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8090".into(),
             data: "stead-data".into(),
+            name: "Stead".into(),
             public_url: String::new(),
             trusted_proxies: Vec::new(),
             idle_timeout_seconds: 120,
@@ -270,6 +273,8 @@ pub struct Mail {
     pub from: String,
     /// The page to which links in mails lead, with what they are for behind `#`; empty for the server's own at `/account`.
     pub link_url: String,
+    /// The language of mails to those of whom no other one is known, such as `en` or `pt-BR`.
+    pub locale: String,
     /// For how many days the outbox tells of a mail.
     pub retention_days: u32,
 }
@@ -284,6 +289,7 @@ impl Default for Mail {
             smtp_password: String::new(),
             from: "Stead <stead@localhost>".into(),
             link_url: String::new(),
+            locale: "en".into(),
             retention_days: 30,
         }
     }

@@ -1,4 +1,6 @@
-//! What people are told about keys, as plain text.
+//! What people are told about keys, by a template.
+
+use serde_json::json;
 
 use super::{Key, Owner};
 use crate::mail::Message;
@@ -9,14 +11,5 @@ pub(super) fn made(email: &str, key: &Key) -> Message {
         Owner::User(_) => "your account",
         Owner::ServiceAccount(_) => "a service account",
     };
-    Message {
-        to: email.to_owned(),
-        kind: "key.created",
-        subject: format!("A key of {whose} was made"),
-        text: format!(
-            "The key \"{}\" was made in your name, by which a program can act for {whose}. If this was not you, ask for a new password \
-             now, remove the key, and tell those who run the server.\n",
-            key.name
-        ),
-    }
+    Message::new("key.created", email, json!({"name": key.name, "whose": whose}))
 }

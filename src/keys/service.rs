@@ -142,7 +142,8 @@ impl KeyService {
         let now = self.clock.now();
         let (id, text) = model::new_text();
         let key = key_of(input, id, secret_hash(&text), owner, (caller.id.to_string(), now))?;
-        let (stored, email, mail) = (key.clone(), caller.email.clone(), self.mail.clone());
+        let (stored, email, user) = (key.clone(), caller.email.clone(), caller.id.to_string());
+        let mail = self.mail.clone();
         self.store
             .write::<_, KeyError, _>(move |tx| {
                 if let Owner::ServiceAccount(id) = &stored.owner
@@ -157,7 +158,7 @@ impl KeyService {
                 }
                 repo::put_key(tx, &stored)?;
                 if !email.is_empty() {
-                    mail.put(tx, letter::made(&email, &stored), now)?;
+                    mail.put(tx, letter::made(&email, &stored).for_user(&user), now)?;
                 }
                 let detail =
                     json!({"owner": stored.owner.id(), "permissions": stored.permissions, "name": stored.name});

@@ -5,12 +5,14 @@ use poem_openapi::{
     Enum, Object, OpenApi, Tags,
     param::{Path, Query as Parameter},
     payload::Json,
-    types::Example,
+    types::{Any, Example},
 };
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Mail, MailService, MailState, Query};
+use super::{Mail, MailService, MailState, Query, Test};
 use crate::{
-    http::{ApiError, caller_of},
+    http::{ApiError, BoundedBody, caller_of},
     kernel::Code,
 };
 
@@ -67,6 +69,8 @@ struct MailResponse {
     subject: String,
     /// The text, while it waits, for those who may do everything; never in a list.
     text: Option<String>,
+    /// The same as HTML.
+    html: Option<String>,
     /// How far it is.
     state: State,
     /// When it was written.
@@ -89,6 +93,7 @@ impl From<Mail> for MailResponse {
             kind: mail.kind,
             subject: mail.subject,
             text: Some(mail.text).filter(|text| !text.is_empty()),
+            html: mail.html,
             state: mail.state.into(),
             created_at: mail.created_at.to_string(),
             done_at: mail.done_at.map(|at| at.to_string()),
@@ -107,6 +112,7 @@ impl Example for MailResponse {
             kind: "password.reset".into(),
             subject: "Set a new password".into(),
             text: None,
+            html: None,
             state: State::Sent,
             created_at: "2026-01-31T09:30:00Z".into(),
             done_at: Some("2026-01-31T09:30:01Z".into()),
@@ -130,6 +136,58 @@ struct MailList {
 impl Example for MailList {
     fn example() -> Self {
         Self { items: vec![MailResponse::example()], next_cursor: Some("7".into()) }
+    }
+}
+
+/// A template to try, and to whom.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", rename = "TestMail", example, skip_serializing_if_is_none)]
+struct TestRequest {
+    /// The name of the template.
+    #[oai(validator(min_length = 1, max_length = 80))]
+    template: String,
+    /// The address.
+    #[oai(validator(min_length = 1, max_length = 254))]
+    to: String,
+    /// The language; absent for that of the server.
+    #[oai(validator(max_length = 35))]
+    locale: Option<String>,
+    /// What is put in; absent for the examples of the template.
+    values: Option<Any<Value>>,
+}
+
+impl Example for TestRequest {
+    fn example() -> Self {
+        Self {
+            template: "password.reset".into(),
+            to: "ann@example.com".into(),
+            locale: Some("en".into()),
+            values: None,
+        }
+    }
+}
+
+/// The same as it is read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TestInput {
+    template: String,
+    to: String,
+    locale: Option<String>,
+    values: Option<Value>,
+}
+
+/// The mail that was made.
+#[derive(Debug, Object)]
+#[oai(rename = "TestMailMade", example)]
+struct TestResponse {
+    /// Its place in the outbox.
+    number: u64,
+}
+
+impl Example for TestResponse {
+    fn example() -> Self {
+        Self { number: 7 }
     }
 }
 
@@ -170,6 +228,21 @@ impl MailApi {
         let (mails, next) = self.mail.list(&*caller_of(request)?, query).await?;
         let items = mails.into_iter().map(MailResponse::from).collect();
         Ok(Json(MailList { items, next_cursor: next.map(|number| number.to_string()) }))
+    }
+
+    /// Send a mail to try a template
+    ///
+    /// Who has the permissions `mail:create` and `templates:read` may call this.
+    #[oai(path = "/test", method = "post", operation_id = "sendTestMail")]
+    async fn test(
+        &self,
+        request: &Request,
+        body: BoundedBody<TestInput, TestRequest>,
+    ) -> Result<Json<TestResponse>, ApiError> {
+        let TestInput { template, to, locale, values } = body.0;
+        let test = Test { template, to, locale, values };
+        let number = self.mail.send_test(&*caller_of(request)?, test).await?;
+        Ok(Json(TestResponse { number }))
     }
 
     /// Read a mail

@@ -156,16 +156,21 @@ fn check_place(place: &str) -> Result<(), Fault> {
 /// The letter of a mail of the outbox.
 pub(super) fn letter_of(mail: &Mail, from: &Mailbox) -> Result<Letter, Fault> {
     let to: Address = mail.to.parse().map_err(|_| Fault::for_good("the address is none that mail can be sent to"))?;
-    Letter::builder()
+    let mut builder = Letter::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
         .subject(mail.subject.clone())
         .message_id(Some(format!("<{}.{}@{}>", mail.number, mail.created_at.as_millisecond(), from.email.domain())))
         // No mail of ours wants the answer of a machine (RFC 3834).
-        .header(AutoSubmitted)
-        .header(ContentType::TEXT_PLAIN)
-        .body(mail.text.clone())
-        .map_err(|_| Fault::for_good("the mail cannot be written as one"))
+        .header(AutoSubmitted);
+    if let Some(place) = &mail.unsubscribe {
+        builder = builder.header(ListUnsubscribe(format!("<{place}>"))).header(ListUnsubscribePost);
+    }
+    let letter = match &mail.html {
+        None => builder.header(ContentType::TEXT_PLAIN).body(mail.text.clone()),
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
+    };
+    letter.map_err(|_| Fault::for_good("the mail cannot be written as one"))
 }
 
 /// A header that is only written.

@@ -9,7 +9,7 @@ use serde_json::{json, value::to_raw_value};
 use super::{
     KIND, Mail, MailState, Smtp,
     email::{self, Email},
-    model::{Fault, Message},
+    model::{Content, Fault},
     repo,
 };
 use crate::{
@@ -94,11 +94,12 @@ impl SendEmail {
     /// Puts a mail into the outbox, to be read there.
     async fn keep(&self, email: Email) -> JobOutcome {
         let Email { to, subject, text, html, .. } = email;
-        let text = text.or(html).unwrap_or_default();
-        let (message, now) = (Message { to: to.join(", "), kind: KIND, subject, text }, self.clock.now());
+        let text = text.or_else(|| html.clone()).unwrap_or_default();
+        let content = Content { to: to.join(", "), kind: KIND.into(), subject, text, html, unsubscribe: None };
+        let now = self.clock.now();
         let kept = self.store.write(move |tx| {
             let number = repo::next_number(tx)?;
-            repo::put(tx, &Mail::new(number, message, now))?;
+            repo::put(tx, &Mail::new(number, content, now))?;
             Ok::<_, StoreError>(number)
         });
         let number = kept.await?;

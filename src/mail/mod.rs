@@ -13,9 +13,9 @@ mod service;
 mod smtp;
 
 pub use handler::SendEmail;
-pub use model::{Mail, MailState, Message};
+pub use model::{Content, Mail, MailState, Message};
 pub use repo::TABLES;
-pub use service::{MailError, MailService, Query};
+pub use service::{MailError, MailService, Query, Test};
 pub use smtp::{Smtp, SmtpError};
 
 /// The kind of jobs that send mail.

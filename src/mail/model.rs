@@ -3,22 +3,61 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::queue::JobId;
+use crate::{queue::JobId, templates::Rendered};
 
 /// After how long a mail is given up.
 const LIFE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is to be told to whom.
+/// What is to be told to whom, by a template.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The address.
     pub to: String,
-    /// What it is about, for programs: `password.reset`, …
-    pub kind: &'static str,
+    /// The id of the user whose address it is, who reads in a language.
+    pub user: Option<String>,
+    /// The template, which is what the mail is about.
+    pub template: &'static str,
+    /// What is put into it.
+    pub values: serde_json::Value,
+}
+
+impl Message {
+    /// What a template says, to an address.
+    pub fn new(template: &'static str, to: impl Into<String>, values: serde_json::Value) -> Self {
+        Self { to: to.into(), user: None, template, values }
+    }
+
+    /// To a user, whose language may be known.
+    #[must_use]
+    pub fn for_user(self, user: &str) -> Self {
+        Self { user: Some(user.to_owned()), ..self }
+    }
+}
+
+/// What a mail says.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// The address.
+    pub to: String,
+    /// What it is about, for programs.
+    pub kind: String,
     /// The subject line.
     pub subject: String,
-    /// The text.
+    /// The plain text.
     pub text: String,
+    /// The same as HTML.
+    pub html: Option<String>,
+    /// Where one asks for no more such mails.
+    pub unsubscribe: Option<String>,
+}
+
+impl Content {
+    /// What a template has come to, to an address.
+    #[must_use]
+    pub fn of(rendered: Rendered, to: String, template: &str) -> Self {
+        let Rendered { subject, text, html, .. } = rendered;
+        Self { to, kind: template.to_owned(), subject, text, html, unsubscribe: None }
+    }
 }
 
 /// How far a mail is.
@@ -47,6 +86,12 @@ pub struct Mail {
     pub subject: String,
     /// The text; empty once it was sent or given up.
     pub text: String,
+    /// The same as HTML; absent once it was sent or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Where one asks for no more such mails; absent once it was sent or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
     /// How far it is.
     pub state: MailState,
     /// When it was written.
@@ -65,14 +110,16 @@ pub struct Mail {
 }
 
 impl Mail {
-    pub(super) fn new(number: u64, message: Message, now: Timestamp) -> Self {
-        let Message { to, kind, subject, text } = message;
+    pub(super) fn new(number: u64, content: Content, now: Timestamp) -> Self {
+        let Content { to, kind, subject, text, html, unsubscribe } = content;
         Self {
             number,
             to,
-            kind: kind.into(),
+            kind,
             subject,
             text,
+            html,
+            unsubscribe,
             state: MailState::Waiting,
             created_at: now,
             done_at: None,
@@ -93,7 +140,13 @@ impl Mail {
             Ok(()) => (MailState::Sent, None),
             Err(fault) => (MailState::Failed, Some(fault.text.clone())),
         };
-        Self { state, error, text: String::new(), done_at: Some(now), ..self }
+        Self { state, error, done_at: Some(now), ..self.without_text() }
+    }
+
+    /// The mail without what it says.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        Self { text: String::new(), html: None, unsubscribe: None, ..self }
     }
 }
 

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{json, value::to_raw_value};
 
-use super::{KIND, Mail, MailState, Message, QUEUE, repo};
+use super::{KIND, Mail, MailState, Message, QUEUE, model::Content, repo};
 use crate::{
     access::{Action, Permissions, Principal},
-    kernel::{Code, DomainError},
+    kernel::{Code, DomainError, FieldError},
     queue::{Backoff, Growth, JobState, Jobs, NewJob, QueueError},
     store::{Read, Store, StoreError, Tx},
+    templates::{TemplateError, Templates},
 };
 
 /// The most mails that one page looks at.
@@ -32,6 +33,9 @@ pub enum MailError {
     /// There is no such mail.
     #[error("there is no mail {0}")]
     NotFound(u64),
+    /// What its template says cannot be said.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,8 +46,13 @@ impl DomainError for MailError {
         match self {
             Self::Forbidden(_) => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
+            Self::Template(error) => error.code(),
             Self::Store(error) => error.code(),
         }
+    }
+
+    fn field_errors(&self) -> &[FieldError] {
+        if let Self::Template(error) = self { error.field_errors() } else { &[] }
     }
 
     fn retry_after_seconds(&self) -> Option<u32> {
@@ -64,18 +73,38 @@ pub struct Query {
     pub limit: usize,
 }
 
+/// A mail to see what comes of a template.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// The template.
+    pub template: String,
+    /// The address.
+    pub to: String,
+    /// The language.
+    pub locale: Option<String>,
+    /// What is put in.
+    pub values: Option<serde_json::Value>,
+}
+
 /// The outbox as others use it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct MailService {
     store: Store,
     jobs: Jobs,
+    templates: Templates,
 }
 
 impl MailService {
-    /// The outbox in a store, whose mails are sent by jobs.
+    /// The outbox in a store, whose mails say what templates say and are sent by jobs.
     #[must_use]
-    pub fn new(store: Store, jobs: Jobs) -> Self {
-        Self { store, jobs }
+    pub fn new(store: Store, jobs: Jobs, templates: Templates) -> Self {
+        Self { store, jobs, templates }
+    }
+
+    /// The templates.
+    #[must_use]
+    pub fn templates(&self) -> &Templates {
+        &self.templates
     }
 
     /// Puts a mail into the outbox: it is sent exactly when the transaction is on disk.
@@ -83,8 +112,51 @@ impl MailService {
     /// # Errors
     /// [`StoreError`].
     pub fn put(&self, tx: &mut Tx<'_>, message: Message, now: Timestamp) -> Result<(), StoreError> {
-        let mail = Mail::new(repo::next_number(tx)?, message, now);
+        let Message { to, user, template, values } = message;
+        let whose = (user.as_deref(), None);
+        // What the server itself says is built in, and so is what takes its place when it was told otherwise and badly.
+        let rendered = self.templates.render(tx, template, whose, &values, None).map_err(|error| match error {
+            TemplateError::Store(error) => error,
+            error => StoreError::corrupt(error),
+        })?;
+        self.put_content(tx, Content::of(rendered, to, template), now)
+    }
+
+    /// Puts a mail into the outbox that was rendered already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_content(&self, tx: &mut Tx<'_>, content: Content, now: Timestamp) -> Result<(), StoreError> {
+        let mail = Mail::new(repo::next_number(tx)?, content, now);
         self.put_with_job(tx, mail)
+    }
+
+    /// Sends what a template says to an address, to see what comes of it: with its examples where no values are given.
+    ///
+    /// # Errors
+    /// [`MailError::Forbidden`] without `mail:create` and `templates:read`, [`MailError::Template`].
+    pub async fn send_test(&self, caller: &Principal, test: Test) -> Result<u64, MailError> {
+        if !caller.may("mail", Action::Create) {
+            return Err(MailError::Forbidden("create"));
+        }
+        if !caller.may("templates", Action::Read) {
+            return Err(TemplateError::Forbidden("templates:read".into()).into());
+        }
+        let Test { template, to, locale, values } = test;
+        if to.parse::<lettre::Address>().is_err() {
+            let fault = FieldError::at("to", "format", "must be an e-mail address");
+            return Err(TemplateError::Invalid(vec![fault]).into());
+        }
+        let values = values.map_or_else(|| self.templates.examples_of(&template), Ok)?;
+        let (own, now) = (self.clone(), self.jobs.now());
+        self.store
+            .write(move |tx| {
+                let rendered = own.templates.render(tx, &template, (None, locale.as_deref()), &values, None)?;
+                let number = repo::next_number(tx)?;
+                own.put_with_job(tx, Mail::new(number, Content::of(rendered, to, &template), now))?;
+                Ok(number)
+            })
+            .await
     }
 
     fn put_with_job(&self, tx: &mut Tx<'_>, mail: Mail) -> Result<(), StoreError> {
@@ -156,7 +228,7 @@ impl MailService {
                     }
                     examined += 1;
                     if fits(&mail) {
-                        found.push(Mail { text: String::new(), ..mail });
+                        found.push(mail.without_text());
                     }
                     ControlFlow::Continue(())
                 })?;
@@ -175,7 +247,7 @@ impl MailService {
         }
         let mail = repo::mail(&self.store.snapshot(), number)?.ok_or(MailError::NotFound(number))?;
         let sees_text = caller.covers(&Permissions::everything());
-        Ok(if sees_text { mail } else { Mail { text: String::new(), ..mail } })
+        Ok(if sees_text { mail } else { mail.without_text() })
     }
 
     /// Removes what is older than `days`.

@@ -152,7 +152,7 @@ impl RecordService {
     pub fn new(
         collections: CollectionService,
         catalogs: Arc<Catalogs>,
-        jobs: Jobs,
+        (jobs, mail): (Jobs, MailService),
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Self {
@@ -161,7 +161,7 @@ impl RecordService {
             waiting_bytes: Arc::default(),
             statistics: Statistics::new(catalogs.store().clone()),
             store: catalogs.store().clone(),
-            effects: Arc::new(Effects { mail: MailService::new(catalogs.store().clone(), jobs.clone()), jobs }),
+            effects: Arc::new(Effects { mail, jobs }),
             catalogs,
             clock,
             ids: Arc::default(),

@@ -20,8 +20,10 @@ use crate::{
         Catalogs, Collection, CollectionInput, CollectionService, Slots, catalog::split_direction, layout, maintenance,
     },
     kernel::SystemClock,
+    mail::MailService,
     queue::{self, Jobs},
     store::{Options, Schema, Store, StoreError, key::Direction},
+    templates::Templates,
 };
 
 const COLUMNS: [(&str, &str); 8] = [
@@ -52,9 +54,11 @@ impl World {
         let clock = Arc::new(SystemClock);
         let collections =
             CollectionService::new(store.clone(), Arc::clone(&catalogs), clock.clone(), Arc::new(SavedAggregates));
-        let jobs = Jobs::new(store, clock.clone(), []);
+        let jobs = Jobs::new(store.clone(), clock.clone(), []);
+        let templates = Templates::new(store.clone(), clock.clone(), ("Stead", ""), "en");
+        let mail = MailService::new(store, jobs.clone(), templates);
         let limits = Limits { examined_max: 1 << 20, hops_max: 3, pages_bytes_max: 0 };
-        let records = RecordService::new(collections.clone(), Arc::clone(&catalogs), jobs, clock, limits);
+        let records = RecordService::new(collections.clone(), Arc::clone(&catalogs), (jobs, mail), clock, limits);
         let records = Arc::new(records);
         let caller = Caller::operator();
         let world = Self { _folder: folder, catalogs, records, caller };

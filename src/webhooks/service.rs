@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{
@@ -54,12 +55,11 @@ impl Webhooks {
     pub fn new(
         catalogs: Arc<Catalogs>,
         jobs: Jobs,
-        directory: Arc<dyn Directory>,
+        (directory, mail): (Arc<dyn Directory>, MailService),
         clock: Arc<dyn Clock>,
         allow_private: bool,
     ) -> Self {
         let store = catalogs.store().clone();
-        let mail = MailService::new(store.clone(), jobs.clone());
         let (bell, ids) = (Arc::default(), Arc::default());
         Self { store, catalogs, jobs, clock, bell, ids, mail, directory, allow_private }
     }
@@ -315,12 +315,8 @@ impl Webhooks {
             return Ok(());
         };
         let what = webhook.description.as_deref().unwrap_or(&webhook.id);
-        let text = format!(
-            "A webhook that you made is not told of changes any more.\n\nIt is: {what}\nWhy: {reason}\n\nOnce its endpoint is well, set \
-             \"paused\" to false, and replay what it has not got.\n"
-        );
-        let message =
-            Message { to: owner.email, kind: "webhook.disabled", subject: "A webhook was disabled".into(), text };
+        let message = Message::new("webhook.disabled", owner.email, json!({"webhook": what, "reason": reason}));
+        let message = message.for_user(owner.id.as_str());
         self.mail.put(tx, message, self.clock.now())
     }
 }

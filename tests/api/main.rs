@@ -35,5 +35,6 @@ mod sessions;
 mod streams;
 mod summaries;
 mod takeover;
+mod templates;
 mod users;
 mod webhooks;

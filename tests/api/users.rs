@@ -161,7 +161,7 @@ async fn passwords_follow_the_policy() {
         answer.invalid(&[("/password", code)]);
     }
     put(json!(7)).await.invalid(&[("/password", "type")]);
-    admin.put(&path, json!({})).await.invalid(&[("", "type")]);
+    admin.put(&path, json!({})).await.invalid(&[("/password", "required")]);
     let missing = admin.put("/api/v1/users/nobody/password", json!({"password": "correct horse battery"})).await;
     missing.problem(404, "not_found");
     // A token that somebody found is no way to the account behind it.

@@ -9,6 +9,7 @@ use stead::{
     app::{self, App},
     config::Config,
     kernel::Clock as _,
+    server::HangUp,
     store::{Store, StoreError},
 };
 use tempfile::TempDir;
@@ -190,7 +191,7 @@ impl TestApp {
 async fn serve(servers: &mut tokio::task::JoinSet<()>, endpoint: &app::Served) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
+    let server = Server::new_with_acceptor(HangUp(TcpAcceptor::from_tokio(listener).unwrap()));
     let endpoint = endpoint.clone();
     servers.spawn(async move { server.run(endpoint).await.unwrap() });
     address

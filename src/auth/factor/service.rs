@@ -70,7 +70,7 @@ impl AuthService {
             let taken = waiting.ok_or_else(|| AuthError::Conflict(none.into()))?.take_code(&code, now).ok_or(WRONG)?;
             let authenticator = Some(Authenticator { confirmed_at: Some(now), set_up: None, ..taken });
             let codes = add_factor(tx, &user, &session, Factors { authenticator, ..factors })?;
-            mail.put(tx, letter::factor_changed(&email, "added to"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "added to").for_user(&user), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now))?;
             Ok(codes)
         });
@@ -133,7 +133,7 @@ impl AuthService {
             repo::put(tx, user, Factors { authenticator: None, ..factors })?;
             // Who signed in by it would stay.
             sessions::end_sessions(tx, user, Some(&session))?;
-            mail.put(tx, letter::factor_changed(&email, "removed from"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "removed from").for_user(user), now)?;
             Ok(audit::record(tx, Event::new("factor.removed", &who, user, now))?)
         })
         .await
@@ -152,7 +152,7 @@ impl AuthService {
                 let id = account.id.as_str();
                 repo::forget(tx, id)?;
                 sessions::end_sessions(tx, id, None)?;
-                mail.put(tx, letter::factor_changed(&account.email, "removed from"), now)?;
+                mail.put(tx, letter::factor_changed(&account.email, "removed from").for_user(id), now)?;
                 Ok(audit::record(tx, Event::new("factor.reset", &who, id, now))?)
             })
             .await?;

@@ -230,7 +230,7 @@ async fn bodies_that_are_no_collections_are_refused() {
         ("[]", 422, "validation_failed", &[("", "type")]),
         (r#"{"name": 7}"#, 422, "validation_failed", &[("/name", "type")]),
         (r#"{"name": "a", "colour": "red"}"#, 422, "validation_failed", &[("/colour", "type")]),
-        (r#"{"name": "a", "fields": [{"name": "f"}]}"#, 422, "validation_failed", &[("/fields/0", "type")]),
+        (r#"{"name": "a", "fields": [{"name": "f"}]}"#, 422, "validation_failed", &[("/fields/0/type", "required")]),
         (
             r#"{"name": "a", "fields": [{"name": "f", "type": "string", "requird": true}]}"#,
             422,

@@ -97,7 +97,7 @@ impl AuthService {
             repo::put_owner(tx, &passkey.id, &user)?;
             factors.passkeys.push(passkey);
             let codes = add_factor(tx, &user, &session, factors)?;
-            mail.put(tx, letter::factor_changed(&email, "added to"), now)?;
+            mail.put(tx, letter::factor_changed(&email, "added to").for_user(&user), now)?;
             audit::record(tx, Event::new("factor.added", &who, &user, now).with(json!({"kind": "passkey"})))?;
             Ok(codes)
         });
@@ -133,7 +133,7 @@ impl AuthService {
                 repo::delete_owner(tx, &id)?;
                 // Who signed in by it would stay.
                 sessions::end_sessions(tx, &user, Some(&session))?;
-                mail.put(tx, letter::factor_changed(&email, "removed from"), now)?;
+                mail.put(tx, letter::factor_changed(&email, "removed from").for_user(&user), now)?;
                 let event = Event::new("factor.removed", &who, &user, now).with(json!({"kind": "passkey"}));
                 Ok(audit::record(tx, event)?)
             })

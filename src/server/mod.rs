@@ -1,5 +1,7 @@
 //! The server's life: listen, tell that it is ready, serve, drain, close.
 
+mod hang_up;
+
 use std::{io::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
@@ -9,6 +11,7 @@ use poem::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
+pub use self::hang_up::HangUp;
 use crate::{app::App, config::Config};
 
 /// The operator's socket in the data folder.
@@ -40,9 +43,9 @@ pub async fn run(
     let (stopping, stopped) = watch::channel(false);
     let drain = Duration::from_secs(config.server.shutdown_timeout_seconds);
     let idle = Duration::from_secs(config.server.idle_timeout_seconds);
-    let public = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?).idle_timeout(idle);
+    let public = Server::new_with_acceptor(HangUp(TcpAcceptor::from_tokio(listener)?)).idle_timeout(idle);
     let public = public.run_with_graceful_shutdown(app.public.clone(), until(stopped.clone()), Some(drain));
-    let control = Server::new_with_acceptor(control).run_with_graceful_shutdown(
+    let control = Server::new_with_acceptor(HangUp(control)).run_with_graceful_shutdown(
         app.operator.clone(),
         until(stopped),
         Some(drain),
