@@ -11,14 +11,14 @@ use std::{
 };
 
 /// The top-level modules by rank. One names those of lower ranks only: none above it, none beside it.
-const RANKS: [(u8, &[&str]); 15] = [
+const RANKS: [(u8, &[&str]); 16] = [
     (0, &["kernel", "config"]),
     (1, &["telemetry", "expr", "outgoing"]),
     (2, &["store"]),
     (3, &["access"]),
     (4, &["http", "queue"]),
     (5, &["audit", "schedules", "templates"]),
-    (6, &["mail", "roles"]),
+    (6, &["inbox", "mail", "roles"]),
     (7, &["keys"]),
     (8, &["auth", "collections"]),
     (9, &["records"]),
@@ -38,10 +38,11 @@ const RANKS: [(u8, &[&str]); 15] = [
             "pages",
         ],
     ),
-    (11, &["app"]),
-    (12, &["server"]),
-    (13, &["cli"]),
-    (14, &["lib", "main"]),
+    (11, &["notifications"]),
+    (12, &["app"]),
+    (13, &["server"]),
+    (14, &["cli"]),
+    (15, &["lib", "main"]),
 ];
 
 /// Who names the HTTP framework, besides each feature's `api.rs`, and `dto.rs` or what stands in a folder `dto`.

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     docs, health,
     http::{Captcha, Cookies, Gate, LiveStreams, Pipeline, PipelineOptions, RateLimiter, Session},
+    inbox::api::{InboxApi, UNSUBSCRIBE_PATH},
     jobs::{
         JobService,
         api::JobsApi,
@@ -23,6 +24,7 @@ use crate::{
     },
     keys::api::KeysApi,
     mail::api::MailApi,
+    notifications::api::NotificationsApi,
     openapi::{self, LiveDocument},
     pages,
     realtime::{self, api::RealtimeApi},
@@ -44,9 +46,9 @@ use crate::{
 /// The path under which the API stands.
 const BASE: &str = "/api/v1";
 /// Paths that anyone may call.
-const PUBLIC: [&str; 17] = {
+const PUBLIC: [&str; 18] = {
     let ([a, b, c, d, e, f, g, h, i, j, k, l, m, n], [o, p]) = (SIGN_IN, sso::api::PUBLIC);
-    [auth::api::REFRESH_PATH, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    [auth::api::REFRESH_PATH, UNSUBSCRIBE_PATH, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 };
 /// Paths where somebody may try to guess a password or a token.
 const SIGN_IN: [&str; 14] = {
@@ -98,8 +100,14 @@ impl Parts<'_> {
                 WorkApi { jobs: self.jobs(), live: self.live.clone() },
                 SchedulesApi { schedules: self.services.schedules.clone() },
                 WebhooksApi { webhooks: self.services.webhooks.clone() },
+                InboxApi { inbox: self.services.inbox.clone() },
+                NotificationsApi { notifications: self.services.notifications.clone() },
                 TemplatesApi { templates: self.services.mail.templates().clone() },
-                RealtimeApi { jobs: self.services.jobs.clone(), live: self.live.clone() },
+                RealtimeApi {
+                    jobs: self.services.jobs.clone(),
+                    inbox: self.services.inbox.clone(),
+                    live: self.live.clone(),
+                },
             ),
             MailApi { mail: self.services.mail.clone() },
             UsersApi { users: Arc::clone(&self.services.users), auth: Arc::clone(&self.services.auth) },

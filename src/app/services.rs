@@ -11,9 +11,11 @@ use crate::{
     collections::{Catalogs, CollectionService, system},
     config::Config,
     health::Health,
+    inbox::InboxService,
     kernel::Clock,
     keys::KeyService,
     mail::{self, MailService},
+    notifications::{self, Notifications},
     outgoing::Outgoing,
     pulls,
     queue::Jobs,
@@ -46,6 +48,8 @@ pub(super) struct Services {
     pub(super) jobs: Jobs,
     pub(super) schedules: Schedules,
     pub(super) webhooks: Webhooks,
+    pub(super) inbox: InboxService,
+    pub(super) notifications: Notifications,
     pub(super) auth: Arc<AuthService>,
     pub(super) users: Arc<UserService>,
     pub(super) flows: Arc<Flows>,
@@ -69,6 +73,7 @@ impl Services {
         let keys = Arc::new(KeyService::new(store.clone(), Arc::clone(&roles), mail.clone(), Arc::clone(&clock)));
         let directory = Arc::new(RecordDirectory::new(Arc::clone(&catalogs)));
         let webhooks = webhooks(config, &catalogs, &jobs, (&directory, &mail), &clock);
+        let (inbox, notifications) = notifications(config, &catalogs, (&jobs, &mail), &directory, (&webhooks, &clock));
         let parts = AuthParts {
             store: store.clone(),
             directory: Arc::clone(&directory) as Arc<dyn auth::Directory>,
@@ -92,17 +97,7 @@ impl Services {
             mail.clone(),
             Arc::clone(&clock),
         ));
-        let flows = Arc::new(Flows::new(FlowParts {
-            store: store.clone(),
-            directory: Arc::clone(&directory) as _,
-            auth: Arc::clone(&auth),
-            records: Arc::clone(&records),
-            passwords,
-            mail: mail.clone(),
-            policy: config.auth.clone(),
-            link_url: config.link_url(),
-            clock: Arc::clone(&clock),
-        }));
+        let flows = flows(config, (&auth, &clock), &records, (passwords, &mail), (&store, &directory));
         let outgoing = Outgoing::new().context("other servers cannot be reached")?;
         let sso = sso(config, &outgoing, directory, &auth, &flows, &clock)?;
         let (audit, health) = (AuditService::new(store.clone()), Health::new(Arc::clone(&catalogs)));
@@ -118,6 +113,8 @@ impl Services {
             jobs,
             schedules,
             webhooks,
+            inbox,
+            notifications,
             auth,
             users,
             flows,
@@ -160,6 +157,51 @@ fn records(
     Arc::new(RecordService::new(collections.clone(), catalogs, (jobs.clone(), mail.clone()), clock, limits(config)))
 }
 
+/// What users do by mail.
+fn flows(
+    config: &Config,
+    (auth, clock): (&Arc<AuthService>, &Arc<dyn Clock>),
+    records: &Arc<RecordService>,
+    (passwords, mail): (Passwords, &MailService),
+    (store, directory): (&Store, &Arc<RecordDirectory>),
+) -> Arc<Flows> {
+    Arc::new(Flows::new(FlowParts {
+        store: store.clone(),
+        directory: Arc::clone(directory) as _,
+        auth: Arc::clone(auth),
+        records: Arc::clone(records),
+        passwords,
+        mail: mail.clone(),
+        policy: config.auth.clone(),
+        link_url: config.link_url(),
+        clock: Arc::clone(clock),
+    }))
+}
+
+/// Inboxes, and what is put into them.
+fn notifications(
+    config: &Config,
+    catalogs: &Arc<Catalogs>,
+    (jobs, mail): (&Jobs, &MailService),
+    directory: &Arc<RecordDirectory>,
+    (webhooks, clock): (&Webhooks, &Arc<dyn Clock>),
+) -> (InboxService, Notifications) {
+    let store = catalogs.store().clone();
+    let inbox = InboxService::new(store.clone(), Arc::clone(clock), mail.templates().clone());
+    let parts = notifications::Parts {
+        store,
+        clock: Arc::clone(clock),
+        inbox: inbox.clone(),
+        mail: mail.clone(),
+        jobs: jobs.clone(),
+        directory: Arc::clone(directory) as _,
+        webhooks: webhooks.clone(),
+        own_url: config.own_url(),
+        link_url: config.link_url(),
+    };
+    (inbox, Notifications::new(parts))
+}
+
 /// What mails say.
 fn templates(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Templates {
     let about = (config.server.name.as_str(), config.server.public_url.as_str());
@@ -187,6 +229,8 @@ async fn jobs(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow:
             (mail::KIND, "mail"),
             (webhooks::KIND, "webhooks"),
             (pulls::KIND, "pulls"),
+            (notifications::KIND, "notifications"),
+            (notifications::DIGEST_KIND, "notifications"),
             (summaries::KIND, "collections"),
             (retention::KIND, "collections"),
         ],

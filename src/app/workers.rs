@@ -9,6 +9,7 @@ use super::services::Services;
 use crate::{
     config::Config,
     mail::{SendEmail, Smtp},
+    notifications::{Notify, SendDigest},
     outgoing::Anywhere,
     pulls::Pull,
     queue::{Handler, Workers},
@@ -26,7 +27,7 @@ pub(super) struct AtWork {
 impl AtWork {
     /// Starts them.
     pub(super) async fn start(config: &Config, services: &Services) -> anyhow::Result<Self> {
-        let Services { store, clock, mail, jobs, webhooks, records, .. } = services;
+        let Services { store, clock, mail, jobs, webhooks, records, notifications, .. } = services;
         let smtp = Smtp::new(&config.mail).context("mail cannot be sent")?;
         match smtp {
             Some(_) => mail.resume(clock.now()).await.context("mail that waits cannot be sent")?,
@@ -41,6 +42,8 @@ impl AtWork {
             Arc::new(Pull::new(store.clone(), Arc::clone(records), client)),
             Arc::new(Summarise::new(Arc::clone(records))),
             Arc::new(Sweep::new(Arc::clone(records))),
+            Arc::new(Notify::new(notifications.clone())),
+            Arc::new(SendDigest::new(notifications.clone())),
         ];
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Workers::new(jobs.clone(), handlers).run(stopped));

@@ -23,6 +23,7 @@ mod sign_in;
 mod token;
 
 use crate::{
+    inbox,
     kernel::RecordId,
     keys,
     mail::Message,
@@ -81,6 +82,7 @@ fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     factor::forget(tx, user)?;
     identity::forget(tx, user)?;
     templates::forget_user(tx, user)?;
+    inbox::forget_user(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

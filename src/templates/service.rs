@@ -71,7 +71,8 @@ impl Templates {
     }
 
     /// Whether a template is built in.
-    pub(super) fn is_built_in(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn is_built_in(&self, name: &str) -> bool {
         self.built_in.contains_key(name)
     }
 

@@ -234,6 +234,21 @@ impl Webhooks {
         Ok(self.jobs.listed(made.await?)?)
     }
 
+    /// Tells a webhook something that is no change of a record. Answers whether there is such a webhook that is told anything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tell(&self, tx: &mut Tx<'_>, id: &str, kind: &str, data: &serde_json::Value) -> Result<bool, StoreError> {
+        let Some(webhook) = repo::webhook(tx, id)?.filter(Webhook::hears) else { return Ok(false) };
+        let body = json!({"type": kind, "timestamp": self.clock.now(), "data": data}).to_string();
+        let made = self.jobs.enqueue(tx, &order(&webhook, body, None)?).map_err(|error| match error {
+            QueueError::Store(error) => error,
+            error => StoreError::corrupt(error),
+        })?;
+        repo::add_delivery(tx, id, made.id)?;
+        Ok(true)
+    }
+
     /// Messages to a webhook, the newest first, of those before one.
     ///
     /// # Errors

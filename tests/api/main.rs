@@ -23,6 +23,7 @@ mod health;
 mod jobs;
 mod keys;
 mod mail;
+mod notifications;
 mod operations;
 mod own;
 mod pipeline;
