@@ -8,6 +8,7 @@ const flows = {
   reset: { title: "Set a new password", path: "reset-password", password: true, done: "The password is set. Sign in with it." },
   verify: { title: "Confirm your address", path: "verify-email/confirm", done: "Your address is confirmed." },
   "change-email": { title: "Confirm your new address", path: "change-email/confirm", done: "Your address is changed." },
+  unsubscribe: { title: "No more mails like this one", at: (token) => `/api/v1/notification-preferences/unsubscribe?token=${token}`, done: "You get no more mails like it." },
   "sign-in": { title: "Sign in", path: "email-sign-in/confirm", cookies: true, done: "You are signed in." },
 };
 
@@ -37,7 +38,7 @@ element("form").addEventListener("submit", async (event) => {
   if (flow.password) body.password = element("password").value;
   if (flow.cookies) body.cookies = true;
   try {
-    const answer = await fetch(`/api/v1/auth/${flow.path}`, {
+    const answer = await fetch(flow.at?.(encodeURIComponent(token)) ?? `/api/v1/auth/${flow.path}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),

@@ -289,5 +289,6 @@ fn lives(config: &Config) -> Lives {
         refresh_seconds: config.auth.refresh_token_seconds,
         session_seconds_max: config.auth.session_seconds_max,
         grace_seconds: config.auth.refresh_grace_seconds,
+        new_device_notice: config.auth.new_device_notice,
     }
 }

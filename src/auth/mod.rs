@@ -7,6 +7,7 @@ pub mod api;
 mod attempts;
 mod authenticate;
 mod begun;
+mod devices;
 mod dto;
 mod error;
 mod factor;
@@ -59,7 +60,7 @@ pub use token::{Naming, Tokens};
 /// The tables of this feature.
 #[must_use]
 pub fn tables() -> Vec<&'static str> {
-    repo::TABLES.into_iter().chain(factor::TABLES).chain(identity::TABLES).collect()
+    repo::TABLES.into_iter().chain(devices::TABLES).chain(factor::TABLES).chain(identity::TABLES).collect()
 }
 
 /// Tells a user that the password was changed, and of other ways in.
@@ -83,6 +84,7 @@ fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     identity::forget(tx, user)?;
     templates::forget_user(tx, user)?;
     inbox::forget_user(tx, user)?;
+    devices::forget(tx, user)?;
     keys::forget_owner(tx, user)?;
     repo::end_sessions(tx, user, None).map(|_| ())
 }

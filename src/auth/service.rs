@@ -38,6 +38,8 @@ pub struct Lives {
     pub session_seconds_max: u64,
     /// For how long a refresh token that was used gets the same answer once more, in seconds.
     pub grace_seconds: u64,
+    /// Whether users are told of sign-ins from devices that were not seen before.
+    pub new_device_notice: bool,
 }
 
 /// From where somebody signs in, and with what.

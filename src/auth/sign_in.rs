@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Account, AuthError, AuthService, SignedIn, Visit,
+    Account, AuthError, AuthService, SignedIn, Visit, devices,
     foreign::is_foreign,
     letter, repo,
     service::seconds,
@@ -174,6 +174,8 @@ impl AuthService {
         let expires_at = now.saturating_add(seconds(life)).unwrap_or(now);
         let (row, token) = SessionRow::open(opening, now, expires_at);
         let (stored, directory) = (row.clone(), Arc::clone(&self.directory));
+        // Who acts as a user is no device of theirs.
+        let notice = (self.lives.new_device_notice && stored.impersonator.is_none()).then(|| self.mail.clone());
         let account = self.store.write::<_, AuthError, _>(move |tx| {
             also(tx)?;
             // Who was disabled meanwhile would find the session when enabled again.
@@ -181,6 +183,9 @@ impl AuthService {
             let account = account.ok_or(AuthError::InvalidCredentials)?;
             crowd_out(tx, &stored.user)?;
             repo::open_session(tx, &stored)?;
+            if let Some(mail) = &notice {
+                devices::learn(tx, mail, &account, &stored)?;
+            }
             audit::record(tx, event)?;
             Ok(account)
         });

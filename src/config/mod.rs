@@ -202,6 +202,10 @@ pub struct Auth {
     pub redirect_urls: Vec<String>,
     /// Whether users may delete their own account.
     pub account_deletion: bool,
+    /// Whether users get a mail when they sign in from a device that was not seen before, unless they do not want to hear of it.
+    pub new_device_notice: bool,
+    /// Whether who has become a user by registering, by an invitation or by single sign-on is greeted by a mail.
+    pub welcome_mail: bool,
     /// Whether a mail with a link and a code may sign in.
     pub email_sign_in: bool,
     /// The least length of a password, in characters.
@@ -228,6 +232,8 @@ impl Default for Auth {
             registration_fields: vec!["name".into()],
             redirect_urls: Vec::new(),
             account_deletion: true,
+            new_device_notice: true,
+            welcome_mail: false,
             email_sign_in: true,
             password_length_min: 10,
             hashes_max: 0,

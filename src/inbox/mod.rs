@@ -11,5 +11,5 @@ mod service;
 mod unsubscribe;
 
 pub use model::{Digest, Entry, InboxError, Pending, Preferences};
-pub use repo::{TABLES, forget_user};
+pub use repo::{TABLES, forget_user, wants_mail};
 pub use service::{InboxService, Told};

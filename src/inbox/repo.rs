@@ -51,6 +51,14 @@ pub fn forget_user(tx: &mut Tx<'_>, user: &str) -> Result<(), StoreError> {
     tx.delete(PREFERENCES, user).map(drop)
 }
 
+/// Whether a user wants to hear of a category by mail.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn wants_mail(source: &impl Read, user: &str, category: &str) -> Result<bool, StoreError> {
+    Ok(preferences(source, user)?.of(category).email)
+}
+
 pub(super) fn counts(source: &impl Read, user: &str) -> Result<Counts, StoreError> {
     Ok(source.get(COUNTS, user)?.map_or_else(Counts::default, |Json(counts)| counts))
 }

@@ -392,3 +392,24 @@ async fn open_invitations_are_listed_and_taken_back() {
     app.clock.advance_seconds(7 * 24 * 3_600);
     assert_eq!(emails(&app.operator().get(invitations).await.ok(200)), Vec::<String>::new(), "they have ended");
 }
+
+#[tokio::test]
+async fn who_has_become_a_user_is_greeted_if_so_configured() {
+    for greets in [false, true] {
+        let app = TestApp::new()
+            .with_config(|config| {
+                config.auth.registration = "open".into();
+                config.auth.welcome_mail = greets;
+                config.server.name = "The Shop".into();
+            })
+            .start()
+            .await;
+        ask(&app, "register", "ann@example.com").await;
+        let link = token(&text(&app, "ann@example.com", 1, "user.register").await, "register");
+        let body = json!({"token": link, "password": "correct horse battery"});
+        app.guest().post(&format!("{AUTH}/register/confirm"), body).await.ok(200);
+        let mails = app.operator().get("/api/v1/mail").await.ok(200);
+        let subjects: Vec<_> = mails["items"].as_array().unwrap().iter().map(|mail| mail["subject"].clone()).collect();
+        assert_eq!(subjects.contains(&json!("Welcome to The Shop")), greets, "{subjects:?}");
+    }
+}

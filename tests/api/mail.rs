@@ -100,7 +100,10 @@ async fn what_cannot_be_sent_is_tried_again_or_given_up() {
     let failed = until(&app, &never, "failed").await;
     assert!(failed["error"].as_str().unwrap().contains("550"), "{failed}");
     let job = format!("/api/v1/jobs/{}", failed["job"].as_str().unwrap());
-    let dead = app.operator().get(&job).await.ok(200);
+    // The mail is noted first, then the job.
+    let read = async || app.operator().get(&job).await.ok(200);
+    app.until("the job ends", async || read().await["state"] != "running").await;
+    let dead = read().await;
     assert_eq!(
         (&dead["state"], &dead["attempts"]),
         (&json!("dead"), &json!(1)),
@@ -156,6 +159,28 @@ async fn send(app: &TestApp, payload: Value) -> Value {
     let state = async || app.operator().get(&path).await.ok(200)["state"].clone();
     app.until("the mail is done with", async || ["succeeded", "dead"].map(Value::from).contains(&state().await)).await;
     app.operator().get(&path).await.ok(200)
+}
+
+#[tokio::test]
+async fn a_notification_goes_out_with_a_way_to_have_no_more() {
+    let smtp = Smtp::start(&[]);
+    let app = smtp.app("", "").await;
+    let (admin, ann) = (app.admin().await, app.user("ann", &[]).await);
+    let texts = json!({"en": {"subject": "News", "html": "<p>Something <b>new</b></p>"}});
+    admin.post("/api/v1/templates", json!({"name": "news", "layout": "default", "locales": texts})).await.ok(201);
+    admin.post("/api/v1/notifications", json!({"template": "news", "users": [ann.id]})).await.ok(200);
+    let (mail, _smtp) = smtp.next().await;
+    assert_eq!((&mail["to"], &mail["subject"]), (&json!(["ann@example.com"]), &json!("News")));
+    assert!(mail["html"].as_str().unwrap().contains("<p>Something <b>new</b></p>"), "{mail}");
+    assert!(mail["text"].as_str().unwrap().starts_with("Something new"), "{mail}");
+    let place = mail["unsubscribe"].as_str().unwrap();
+    let path = place.strip_prefix("<http://127.0.0.1:8090").unwrap().strip_suffix('>').unwrap();
+    // As a program for mail does it with one click (RFC 8058).
+    let program = app.guest().with("content-type", "application/x-www-form-urlencoded");
+    program.send("POST", path, "List-Unsubscribe=One-Click").await.expect(204);
+    let done = admin.post("/api/v1/notifications", json!({"template": "news", "users": [ann.id]})).await.ok(200);
+    assert_eq!(done["mails"], 0);
+    until(&app, "ann@example.com", "sent").await;
 }
 
 #[tokio::test]

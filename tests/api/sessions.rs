@@ -289,3 +289,43 @@ async fn a_sign_in_under_way_leaves_no_session_to_who_is_disabled_meanwhile() {
         assert_eq!(sessions["items"].as_array().map(Vec::len), Some(1), "round {round}: {sessions}");
     }
 }
+
+#[tokio::test]
+async fn a_sign_in_from_another_device_is_told() {
+    let app = TestApp::start().await;
+    let user = app.make_user("ann@example.com", PASSWORD, &["user"]).await;
+    let from = async |device: &str| {
+        let client = app.guest().with("user-agent", device);
+        client.post(LOGIN, json!({"email": "ann@example.com", "password": PASSWORD})).await.ok(200)
+    };
+    let told = async || {
+        let mails = app.operator().get("/api/v1/mail?to=ann@example.com").await.ok(200);
+        mails["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|mail| mail["kind"] == "session.new")
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    // The first is no news, nor is one that was seen before, whatever its version.
+    for device in ["Firefox/131.0 on Linux", "Firefox/131.0 on Linux", "Firefox/140.2 on Linux"] {
+        from(device).await;
+    }
+    assert!(told().await.is_empty());
+    let phone = from("Phone/7").await;
+    from("Phone/8").await;
+    let mails = told().await;
+    assert_eq!(mails.len(), 1);
+    let mail = app.operator().get(&format!("/api/v1/mail/{}", mails[0]["number"])).await.ok(200);
+    let said = mail["text"].as_str().unwrap();
+    assert!(said.contains("Phone/7\n127.0.0.1\n2026-01-31 09:30 UTC\n"), "{said}");
+    // Who does not want to hear of it does not; nor of an admin who acts as the user.
+    let ann = client(&app, &phone);
+    ann.put("/api/v1/notification-preferences", json!({"categories": {"security": {"email": false}}})).await.ok(200);
+    from("Watch/1").await;
+    ann.put("/api/v1/notification-preferences", json!({})).await.ok(200);
+    let admin = app.admin().await.with("user-agent", "Admin");
+    admin.post(&format!("/api/v1/users/{user}/impersonate"), json!({})).await.ok(200);
+    assert_eq!(told().await.len(), 1);
+}

@@ -217,8 +217,16 @@ await button("Remove…").click();
 await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
 await page.getByText("No schedule makes jobs yet.").waitFor();
 
-// A session that ends elsewhere ends here, and the stream with it.
+// Signing out, and in again.
 assert.deepEqual(faults.splice(0), []);
+await button("Sign out").click();
+await page.getByLabel("E-mail address").fill("ann@example.com");
+await page.getByLabel("Password").fill(password);
+await page.keyboard.press("Enter");
+await page.getByText("Live", { exact: true }).waitFor();
+
+// A session that ends elsewhere ends here, and the stream with it.
+faults.splice(0).forEach((fault) => assert.match(fault, /status of 40[01]/));
 await api("POST", "/auth/logout-all");
 await page.reload();
 await button("Sign in").waitFor();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    Flows, Registration, SignInProof,
+    Flows, Registration, SignInProof, letter,
     model::{Purpose, Ticket},
     repo,
 };
@@ -77,6 +77,7 @@ impl Flows {
             }
             None => (None, String::new()),
         };
+        let (greeted, now) = (self.parts.policy.welcome_mail.then(|| self.parts.mail.clone()), self.parts.clock.now());
         let more = Arc::new(move |tx: &mut Tx<'_>, id: &str| {
             if let Some(hash) = &hash
                 && !repo::take(tx, hash)?
@@ -84,6 +85,9 @@ impl Flows {
                 return Err(RecordError::Conflict("the link was used meanwhile".into()));
             }
             auth::put_verified(tx, id, &email)?;
+            if let Some(mail) = &greeted {
+                mail.put(tx, letter::welcome(&email).for_user(id), now)?;
+            }
             also(tx, id)
         });
         let body = Value::Object(record.into_iter().collect()).to_string();

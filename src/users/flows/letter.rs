@@ -39,3 +39,8 @@ fn life(minutes: i64) -> String {
 pub(super) fn known_already(email: &str) -> Message {
     Message::new("user.knownAlready", email, json!({}))
 }
+
+/// To somebody who has become a user.
+pub(super) fn welcome(email: &str) -> Message {
+    Message::new("user.welcome", email, json!({"email": email}))
+}
