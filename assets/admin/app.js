@@ -1,7 +1,7 @@
 // The frame: who is signed in, where to go, and the page that the path names.
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { get, post, session } from "./api.js";
-import { close, open, useLiveState } from "./live.js";
+import { follow, useLiveState } from "./live.js";
 import { Link, go, useRoute } from "./router.js";
 import { Job } from "./job.js";
 import { AllJobs } from "./jobs.js";
@@ -85,7 +85,7 @@ const Frame = ({ me, left }) => {
     const title = SECTIONS.find(([path]) => path === section)?.[1];
     document.title = [name, title, "Stead"].filter(Boolean).join(" · ");
   }, [route]);
-  useEffect(() => (open(), close), []);
+  useEffect(follow, []);
   const signOut = () => post("/api/v1/auth/logout").then(left, (error) => say(error.message, "bad"));
   const item = ([path, label]) => html`<li><${Link} to=${`/${path}`} aria-current=${route.path[0] === path ? "page" : undefined}>${label}<//></li>`;
   return html`<div class="frame">

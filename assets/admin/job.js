@@ -98,7 +98,7 @@ export const Job = ({ id }) => {
   const { data, error, reload } = useData(() => load(id), [id]);
   const [dialog, open] = useState(null);
   const queue = data?.job.queue;
-  useNews((queues) => (!queues || !queue || queues.includes(queue)) && reload(), [reload, queue]);
+  useNews(reload, (queues) => !queue || queues.includes(queue), [queue]);
   useTick(1000);
   const [retry, retrying] = useAction(() => post(at("jobs", id, "retry")), () => (reload(), say("It runs as soon as a worker takes it.")));
   const [cancel, cancelling] = useAction(() => post(at("jobs", id, "cancel")), reload);

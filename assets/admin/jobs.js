@@ -131,7 +131,7 @@ const Filters = ({ filter, change }) => html`<form class="filters" role="search"
 export const Jobs = ({ base, filter, counts }) => {
   const { jobs, error, reload, more } = useJobs(filter);
   const [chosen, setChosen] = useState([]);
-  useNews((queues) => (!queues || !filter.queue || queues.includes(filter.queue)) && reload(), [reload, filter.queue]);
+  useNews(reload, (queues) => !filter.queue || queues.includes(filter.queue), [filter.queue]);
   useTick(10000);
   const { queue, ...shown } = filter;
   const change = (values) => go(query(base, { ...shown, ...(counts ? {} : { queue }), ...values }), { replace: true });

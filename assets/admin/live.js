@@ -1,24 +1,28 @@
-// News from the server: one open stream for the whole page, and a hook for what wants to hear of it.
+// News from the server: one open stream for the whole page while it is looked at, and a hook for what wants to hear of it.
 import { useEffect, useState } from "./vendor/preact.js";
 import { get } from "./api.js";
 
 const RETRY_MS = 2000;
+const RETRY_MS_MAX = 60000;
+/** How often one part of the page is told at most. */
+const PACE_MS = 1000;
 const listeners = new Set();
 const states = new Set();
 let source = null;
 let state = "off";
+let pause = RETRY_MS;
 
 const become = (next) => {
   state = next;
   for (const tell of states) tell(next);
 };
 
-/** Opens the stream. It is opened again when it ends, with a session that goes on. */
-export const open = () => {
+const open = () => {
   if (source) return;
   source = new EventSource("/api/v1/realtime?topic=queues");
   // Whatever changes from here on is told, so what is shown is read after it.
   source.addEventListener("ready", () => {
+    pause = RETRY_MS;
     become("live");
     for (const tell of listeners) tell(null);
   });
@@ -34,7 +38,7 @@ export const open = () => {
 };
 
 /** Opens the stream again, once the session goes on. A page that is being left gets no further than the pause. */
-const again = (ended) =>
+const again = (ended) => {
   setTimeout(async () => {
     try {
       await get("/api/v1/auth/me");
@@ -44,21 +48,50 @@ const again = (ended) =>
     if (source !== ended) return;
     source = null;
     open();
-  }, RETRY_MS);
+  }, pause);
+  // Who may not follow queues is refused each time.
+  pause = Math.min(pause * 2, RETRY_MS_MAX);
+};
 
-/** Closes the stream. */
-export const close = () => {
+const close = () => {
   source?.close();
   source = null;
   become("off");
 };
 
-/** Calls `tell` with the names of queues that have changed; with `null` when anything may have. */
-export const useNews = (tell, also) =>
+// A browser has few connections to a server: pages that nobody looks at leave them to others.
+const look = () => (document.hidden ? close() : open());
+
+/** Follows what changes until the answer is called. */
+export const follow = () => {
+  document.addEventListener("visibilitychange", look);
+  look();
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    close();
+  };
+};
+
+/** Calls `tell` when queues have changed of which `concerns` says that they matter; it is asked with their names, or with `null` when anything may have. */
+export const useNews = (tell, concerns = () => true, also = []) =>
   useEffect(() => {
-    listeners.add(tell);
-    return () => listeners.delete(tell);
-  }, also);
+    let timer = null;
+    let last = 0;
+    const run = () => {
+      timer = null;
+      last = Date.now();
+      tell();
+    };
+    const hear = (queues) => {
+      if (queues && !concerns(queues)) return;
+      timer ??= setTimeout(run, Math.max(0, last + PACE_MS - Date.now()));
+    };
+    listeners.add(hear);
+    return () => {
+      listeners.delete(hear);
+      clearTimeout(timer);
+    };
+  }, [tell, ...also]);
 
 /** Whether news come: `live`, `waiting`, or `off`. */
 export const useLiveState = () => {

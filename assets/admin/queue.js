@@ -85,7 +85,7 @@ const Facts = ({ queue, metrics }) => html`<dl class="facts">
 export const Queue = ({ name, query }) => {
   const { data, error, reload } = useData(() => load(name), [name]);
   const [dialog, open] = useState(null);
-  useNews((queues) => (!queues || queues.includes(name)) && reload(), [reload, name]);
+  useNews(reload, (queues) => queues.includes(name), [name]);
   const [pause, busy] = useAction(() => patch(at("queues", name), { paused: !data.queue.paused }), reload);
   if (error && !data) return html`<${Fault} error=${error} retry=${reload} />`;
   if (!data) return html`<p class="loading" role="status">Loading…</p>`;

@@ -4,12 +4,12 @@ import { at, get, query, remove } from "./api.js";
 import { pretty, time } from "./format.js";
 import { useNews } from "./live.js";
 import { Link, go, to } from "./router.js";
-import { Acts, ScheduleForm, timing } from "./schedules.js";
+import { Acts, ScheduleForm, queueNames, timing } from "./schedules.js";
 import { Button, Confirm, Empty, Fault, State, When, say, useData, useTick } from "./ui.js";
 
 const load = async (name) => {
-  const [schedule, runs, queues] = await Promise.all([get(at("schedules", name)), get(at("schedules", name, "runs")), get(at("queues"))]);
-  return { schedule, runs, queues: queues.items.map((queue) => queue.name) };
+  const [schedule, runs, queues] = await Promise.all([get(at("schedules", name)), get(at("schedules", name, "runs")), queueNames()]);
+  return { schedule, runs, queues };
 };
 
 const OUTCOMES = { made: "A job was made", overlapped: "None: the one before had not ended", missed: "None: the server was down", failed: "No job could be made" };
@@ -42,7 +42,7 @@ const Runs = ({ name, runs }) => {
 export const Schedule = ({ name }) => {
   const { data, error, reload } = useData(() => load(name), [name]);
   const [dialog, open] = useState(null);
-  useNews(reload, [reload]);
+  useNews(reload);
   useTick(10000);
   if (error && !data) return html`<${Fault} error=${error} retry=${reload} />`;
   if (!data) return html`<p class="loading" role="status">Loading…</p>`;

@@ -74,7 +74,7 @@ export const ScheduleForm = ({ schedule, queues, close, done }) => {
       <div class="columns">
         ${!schedule && line("name", "Name", "1 to 50 of a-z 0-9 - _, a letter first.", { autofocus: true })}
         ${line("description", "What it is for")}
-        ${choice("queue", "Queue", queues.map((name) => [name, name]))}
+        ${choice("queue", "Queue", [...new Set([...queues, values.queue].filter(Boolean))].map((name) => [name, name]))}
         ${line("kind", "Kind", "What is to be done.")}
         ${choice("how", "When", CHOICES.how)}
         ${values.how === "cron" && html`${line("cron", "Cron expression", "Five fields, or six with seconds in front.")}${line("timezone", "Time zone", "An IANA name, such as Europe/Berlin.")}`}
@@ -101,9 +101,12 @@ export const Acts = ({ schedule, changed }) => {
     <${Button} kind="small" busy=${running} onClick=${() => run()} aria-label="Run now: ${schedule.name}">Run now<//>`;
 };
 
+/** The names of the queues that the reader may see. */
+export const queueNames = () => get(at("queues")).then(({ items }) => items.map((queue) => queue.name), () => []);
+
 const load = async () => {
-  const [schedules, queues] = await Promise.all([get(at("schedules")), get(at("queues"))]);
-  return { schedules: schedules.items, queues: queues.items.map((queue) => queue.name) };
+  const [schedules, queues] = await Promise.all([get(at("schedules")), queueNames()]);
+  return { schedules: schedules.items, queues };
 };
 
 const Row = ({ schedule, changed }) => html`<tr>
@@ -118,7 +121,7 @@ const Row = ({ schedule, changed }) => html`<tr>
 export const Schedules = () => {
   const { data, error, reload } = useData(load, []);
   const [making, make] = useState(false);
-  useNews(reload, [reload]);
+  useNews(reload);
   useTick(10000);
   if (error && !data) return html`<${Fault} error=${error} retry=${reload} />`;
   if (!data) return html`<p class="loading" role="status">Loading…</p>`;

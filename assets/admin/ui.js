@@ -26,8 +26,10 @@ export const useData = (load, also) => {
 /** Does something when asked, once at a time, and tells what came of it. */
 export const useAction = (act, after) => {
   const [busy, set] = useState(false);
+  const runs = useRef(false);
   const run = async (...given) => {
-    if (busy) return;
+    if (runs.current) return;
+    runs.current = true;
     set(true);
     try {
       const done = await act(...given);
@@ -35,6 +37,7 @@ export const useAction = (act, after) => {
     } catch (error) {
       say(error.message, "bad");
     } finally {
+      runs.current = false;
       set(false);
     }
   };

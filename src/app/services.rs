@@ -63,8 +63,8 @@ impl Services {
     /// Constructs them on an open store, with the collections that Stead itself needs.
     pub(super) async fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let catalogs = Arc::new(Catalogs::new(store.clone()));
-        let collections = collections(&store, &catalogs, &clock).await?;
         let jobs = jobs(config, &store, &clock).await?;
+        let collections = collections(&store, &catalogs, &clock).await?.with_kinds(jobs.kinds());
         let schedules = Schedules::new(store.clone(), jobs.clone(), Arc::clone(&clock));
         let mail = MailService::new(store.clone(), jobs.clone(), templates(config, &store, &clock));
         let records = records(config, &collections, &catalogs, (&jobs, &mail), &clock);

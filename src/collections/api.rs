@@ -54,6 +54,7 @@ impl CollectionsApi {
         body: JsonBody<CollectionInput, dto::CollectionCreate>,
     ) -> Result<JsonReply<CollectionDef, dto::Collection, 201>, ApiError> {
         let who = who(request, Action::Create)?;
+        check_kinds(request, &self.collections, [&body.0])?;
         Ok(JsonReply::new(self.collections.create(&who, body.0).await?))
     }
 
@@ -84,6 +85,7 @@ impl CollectionsApi {
         body: JsonBody<CollectionInput, dto::CollectionUpdate>,
     ) -> Result<Reply, ApiError> {
         let who = who(request, Action::Update)?;
+        check_kinds(request, &self.collections, [&body.0])?;
         Ok(Reply::new(self.collections.update(&who, &name.0, body.0).await?))
     }
 
@@ -101,6 +103,23 @@ impl CollectionsApi {
         self.collections.delete(&who, &name.0).await?;
         Ok(NoContent::Done)
     }
+}
+
+/// Refuses triggers that make jobs which the server itself does and the caller may not make.
+pub(super) fn check_kinds<'i>(
+    request: &Request,
+    collections: &CollectionService,
+    inputs: impl IntoIterator<Item = &'i CollectionInput>,
+) -> Result<(), ApiError> {
+    let caller = caller_of(request)?;
+    for input in inputs {
+        if let Some((permission, kind)) = collections.lacks(&caller, input.triggers.as_deref().unwrap_or_default()) {
+            let detail =
+                format!("your roles do not permit {permission}, which it takes for a trigger of the kind {kind}");
+            return Err(ApiError::new(Code::Forbidden, detail));
+        }
+    }
+    Ok(())
 }
 
 /// Who asks, if they may.

@@ -11,6 +11,7 @@ mod field;
 pub mod layout;
 pub mod maintenance;
 mod model;
+mod outline;
 mod rename;
 mod repo;
 mod scope;
@@ -31,6 +32,7 @@ pub use model::{
     COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, FieldRules, FieldType, IndexDef,
     IndexInput, IndexState, OnDelete, Rules, ViewDef,
 };
+pub use outline::Outline;
 pub use repo::TABLES;
 pub use scope::{AUTH_FIELDS, Everything, HOPS_MAX, Knows, RecordScope, Schemas, Sight, Unseen};
 pub use service::CollectionService;

@@ -10,6 +10,7 @@ use super::{
     catalog::{Collection, split_direction},
     field::Field,
     model::{CollectionDef, CollectionError, FieldDef, Rename},
+    outline,
     trigger::TriggerDef,
 };
 use crate::{kernel::FieldError, store::key::Direction};
@@ -107,6 +108,10 @@ pub(super) fn rename_in_triggers(triggers: &mut [TriggerDef], renames: &[Rename]
         if let Some(rename) = renames.iter().find(|rename| rename.from == *name) {
             name.clone_from(&rename.to);
         }
+    }
+    let to = |name: &str| renames.iter().find(|rename| rename.from == name).map(|rename| rename.to.clone());
+    for payload in triggers.iter_mut().filter_map(|trigger| trigger.payload.as_mut()) {
+        outline::rename(payload, &to);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Use cases of collections: create, list, read, change, delete.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -10,11 +10,12 @@ use super::{
     commit::{self, Update},
     model::{COLLECTIONS_MAX, CollectionDef, CollectionError, CollectionInput, FieldDef, Rules},
     rename,
+    trigger::TriggerDef,
     validate::{self, Around},
     view::CheckView,
 };
 use crate::{
-    access::Who,
+    access::{Action, Principal, Who},
     kernel::{Clock, FieldError},
     queue,
     store::{Store, Tx},
@@ -30,6 +31,8 @@ pub struct CollectionService {
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) views: Arc<dyn CheckView>,
+    /// The kinds of jobs that the server itself does, each with the resource that who makes one must be permitted to create.
+    kinds: Arc<BTreeMap<&'static str, &'static str>>,
 }
 
 impl std::fmt::Debug for CollectionService {
@@ -42,7 +45,21 @@ impl CollectionService {
     /// The service on this store; `views` checks the aggregates of views.
     #[must_use]
     pub fn new(store: Store, catalogs: Arc<Catalogs>, clock: Arc<dyn Clock>, views: Arc<dyn CheckView>) -> Self {
-        Self { store, catalogs, clock, views }
+        Self { store, catalogs, clock, views, kinds: Arc::default() }
+    }
+
+    /// With kinds of jobs that the server itself does, each with the resource that who makes one must be permitted to create.
+    #[must_use]
+    pub fn with_kinds(self, kinds: Arc<BTreeMap<&'static str, &'static str>>) -> Self {
+        Self { kinds, ..self }
+    }
+
+    /// The permission that the caller lacks to make the jobs of these triggers, with the kind for which it takes it.
+    pub(super) fn lacks<'t>(&self, caller: &Principal, triggers: &'t [TriggerDef]) -> Option<(String, &'t str)> {
+        triggers.iter().find_map(|TriggerDef { kind, .. }| {
+            let resource = self.kinds.get(kind.as_str()).filter(|resource| !caller.may(resource, Action::Create))?;
+            Some((format!("{resource}:create"), kind.as_str()))
+        })
     }
 
     /// Every collection and every view, by name.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     catalog::{Collection, FIRST_FIELD, SYSTEM_FIELDS, Slot},
     model::CollectionError,
+    outline::{self, Outline},
     scope::{RecordScope, Schemas},
 };
 use crate::{
@@ -57,6 +58,9 @@ pub struct TriggerDef {
     /// The fields that the payload shows of the record, besides those that every record has; all that are not hidden when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
+    /// The payload, in the place of the change: JSON in which `{"$field": "name"}` stands for a value of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<serde_json::Value>,
     /// In which records: an expression about the record and the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -122,6 +126,8 @@ pub struct Trigger {
     pub def: TriggerDef,
     /// What sets it off, and what its payload shows.
     pub watching: Watching,
+    /// The payload, if it is not the change.
+    pub payload: Option<Outline>,
 }
 
 /// The triggers of a collection. One whose condition does not compile any more is set off by nothing: a change that would break it was
@@ -132,7 +138,8 @@ pub(super) fn compile(collection: &Collection, schemas: &dyn Schemas) -> Vec<Tri
         let watching = watching.inspect_err(|error| {
             tracing::error!(collection = collection.def.name, %error, "the condition of a stored trigger does not compile; it makes no jobs");
         });
-        Some(Trigger { def: def.clone(), watching: watching.ok()? })
+        let payload = def.payload.as_ref().map(|payload| Outline::compile(payload, collection));
+        Some(Trigger { def: def.clone(), watching: watching.ok()?, payload })
     };
     collection.def.triggers.iter().filter_map(compile).collect()
 }
@@ -146,7 +153,15 @@ pub(super) fn faults(draft: &Collection, queues: &BTreeSet<String>, errors: &mut
     }
     for (position, trigger) in triggers.iter().enumerate() {
         let place = format!("/triggers/{position}");
-        let TriggerDef { on, queue, kind, fields, delay_seconds, priority, .. } = trigger;
+        let TriggerDef { on, queue, kind, fields, payload, delay_seconds, priority, .. } = trigger;
+        if let Some(payload) = payload {
+            errors.extend(outline::faults(payload, draft).into_iter().map(|error| error.under(&place)));
+            if fields.is_some() {
+                let detail =
+                    "says what the change shows, and a payload of its own takes the place of it; give one of both";
+                errors.push(FieldError::new(format!("{place}/fields"), "conflict", detail));
+            }
+        }
         errors.extend(watch_faults(draft, on, fields.as_deref()).into_iter().map(|error| error.under(&place)));
         let template = JobTemplate { queue, kind, priority: *priority, delay_seconds: *delay_seconds };
         errors.extend(template.faults().into_iter().map(|error| error.under(&place)));

@@ -1,6 +1,6 @@
 //! Telling users something: to each by what is wanted.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::{json, value::to_raw_value};
@@ -13,17 +13,35 @@ use super::{
 use crate::{
     access::{Action, Principal},
     auth::{Account, Directory},
-    inbox::{Digest, InboxService, Pending, Preferences, Told},
+    inbox::{Digest, InboxService, Pending, Preferences, Told, api::UNSUBSCRIBE_PATH},
     kernel::{Clock, FieldError},
     mail::{Content, MailService, QUEUE},
     queue::{Collision, Jobs, NewJob, Unique},
     store::{Store, StoreError, Tx},
-    templates::{Rendered, TemplateError},
+    templates::{Rendered, Template, TemplateError},
     webhooks::Webhooks,
 };
 
 /// The template that may be told though it is built in.
 const WELCOME: &str = "user.welcome";
+/// Stands for the token of each user in what is rendered once for all. No escaping changes it, and nobody writes it by chance.
+const TOKEN: &str = "d41a7c0e6fTOKENOFTHEUSERd41a7c0e6f";
+
+/// What is said in one language.
+#[derive(Clone)]
+struct Rendering {
+    /// In an inbox, and by mails that cannot be done without.
+    plain: Rendered,
+    /// By mail, with a way to have no more of it.
+    mail: Rendered,
+}
+
+/// What is to be told, and what was rendered of it so far.
+struct Said<'s> {
+    order: &'s Order,
+    template: &'s Template,
+    by_language: BTreeMap<String, Rendering>,
+}
 
 /// Telling users something. Cheap to clone.
 #[derive(Clone)]
@@ -122,11 +140,12 @@ impl Notifications {
             return Err(NotificationError::Invalid(faults));
         }
         let mut done = Done::default();
+        let mut said = Said { order, template: &template, by_language: BTreeMap::new() };
         for account in accounts {
-            self.tell_user(tx, order, &account, &mut done)?;
+            self.tell_user(tx, &mut said, &account, &mut done)?;
         }
         for email in &order.emails {
-            let rendered = self.rendered(tx, order, None, None)?;
+            let rendered = self.said(tx, &mut said, None)?.plain;
             self.mail.put_content(tx, Content::of(rendered, email.clone(), &order.template), self.clock.now())?;
             done.mails += 1;
         }
@@ -141,27 +160,35 @@ impl Notifications {
         Ok(done)
     }
 
-    fn rendered(
-        &self,
-        tx: &Tx<'_>,
-        order: &Order,
-        user: Option<&str>,
-        unsubscribe_url: Option<&str>,
-    ) -> Result<Rendered, TemplateError> {
-        let whose = (user, order.locale.as_deref());
-        self.mail.templates().render(tx, &order.template, whose, &order.values, unsubscribe_url)
+    /// What is said to a user: rendered once for each language.
+    fn said(&self, tx: &Tx<'_>, said: &mut Said<'_>, user: Option<&str>) -> Result<Rendering, TemplateError> {
+        let (order, templates) = (said.order, self.mail.templates());
+        let language = templates.language(tx, said.template, (user, order.locale.as_deref()))?;
+        if let Some(known) = said.by_language.get(&language) {
+            return Ok(known.clone());
+        }
+        let render = |unsubscribe: Option<&str>| {
+            templates.render(tx, &order.template, (None, Some(&language)), &order.values, unsubscribe)
+        };
+        let plain = render(None)?;
+        let page = format!("{}#unsubscribe={TOKEN}", self.links.1);
+        let mail = if plain.transactional { plain.clone() } else { render(Some(&page))? };
+        let rendering = Rendering { plain, mail };
+        said.by_language.insert(language, rendering.clone());
+        Ok(rendering)
     }
 
     fn tell_user(
         &self,
         tx: &mut Tx<'_>,
-        order: &Order,
+        said: &mut Said<'_>,
         account: &Account,
         done: &mut Done,
     ) -> Result<(), NotificationError> {
         let user = account.id.as_str();
         let preferences = self.inbox.preferences(tx, user)?;
-        let plain = self.rendered(tx, order, Some(user), None)?;
+        let Rendering { plain, mail } = self.said(tx, said, Some(user))?;
+        let order = said.order;
         let channels = preferences.of(&plain.category);
         let by_inbox = order.wants(Channel::Inbox) && (channels.inbox || plain.transactional);
         let by_mail = order.wants(Channel::Email) && (channels.email || plain.transactional);
@@ -189,7 +216,8 @@ impl Notifications {
                 done.gathered += 1;
             }
             true => {
-                self.mail_user(tx, order, account, plain)?;
+                let content = self.content(tx, order, account, mail)?;
+                self.mail.put_content(tx, content, self.clock.now())?;
                 done.mails += 1;
             }
             false => {}
@@ -197,34 +225,23 @@ impl Notifications {
         Ok(())
     }
 
-    fn mail_user(
+    /// The mail to a user, with the user's own way to have no more of it.
+    fn content(
         &self,
         tx: &mut Tx<'_>,
         order: &Order,
         account: &Account,
-        plain: Rendered,
-    ) -> Result<(), NotificationError> {
-        let (user, now) = (account.id.as_str(), self.clock.now());
-        if plain.transactional {
-            return Ok(self.mail.put_content(tx, Content::of(plain, account.email.clone(), &order.template), now)?);
+        mail: Rendered,
+    ) -> Result<Content, StoreError> {
+        let (is_transactional, category) = (mail.transactional, mail.category.clone());
+        let mut content = Content::of(mail, account.email.clone(), &order.template);
+        if !is_transactional {
+            let token = self.inbox.unsubscribe_token(tx, account.id.as_str(), &category)?;
+            content.text = content.text.replace(TOKEN, &token);
+            content.html = content.html.map(|html| html.replace(TOKEN, &token));
+            content.unsubscribe = Some(format!("{}{UNSUBSCRIBE_PATH}?token={token}", self.links.0));
         }
-        let (page, place) = self.unsubscribe_urls(tx, user, &plain.category)?;
-        let rendered = self.rendered(tx, order, Some(user), Some(&page))?;
-        let content = Content::of(rendered, account.email.clone(), &order.template);
-        Ok(self.mail.put_content(tx, Content { unsubscribe: Some(place), ..content }, now)?)
-    }
-
-    /// Where a person asks for no more mails of a category, and where a program does.
-    pub(super) fn unsubscribe_urls(
-        &self,
-        tx: &mut Tx<'_>,
-        user: &str,
-        category: &str,
-    ) -> Result<(String, String), StoreError> {
-        let token = self.inbox.unsubscribe_token(tx, user, category)?;
-        let (own, page) = &*self.links;
-        let place = format!("{own}{}?token={token}", crate::inbox::api::UNSUBSCRIBE_PATH);
-        Ok((format!("{page}#unsubscribe={token}"), place))
+        Ok(content)
     }
 
     /// Makes the job that sends what was gathered, unless there is one.

@@ -105,6 +105,12 @@ impl Jobs {
         self.built_in.contains_key(kind)
     }
 
+    /// The kinds that the server itself does, each with the resource that who makes such a job must be permitted to create.
+    #[must_use]
+    pub fn kinds(&self) -> Arc<BTreeMap<&'static str, &'static str>> {
+        Arc::clone(&self.built_in)
+    }
+
     /// Whether the caller may make a job: in this queue, and of this kind, if the server itself does it.
     ///
     /// # Errors

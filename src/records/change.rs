@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{RecordError, related::Reach, view::View};
 use crate::{
-    collections::{Catalog, Collection, Event, Slot, Slots, Watching, catalog::FIRST_FIELD},
+    collections::{Catalog, Collection, Event, Outline, Slot, Slots, Watching, catalog::FIRST_FIELD},
     store::{Read, StoreError},
 };
 
@@ -93,6 +93,13 @@ impl<'a> RecordChange<'a> {
         }
         text.push_str("}}");
         text
+    }
+
+    /// A payload with the values of the record, as it is, or, when it was deleted, was.
+    #[must_use]
+    pub fn filled(&self, outline: &Outline) -> String {
+        let record = self.new.as_ref().or(self.old.as_ref());
+        outline.filled(|slot| record.map_or("null", |record| self.value(record, slot)))
     }
 
     /// The collection's own fields that have another value than before, but for those that are hidden.

@@ -40,7 +40,11 @@ pub(super) fn fire<'a>(
 
 fn job(change: &RecordChange<'_>, trigger: &Trigger, context: Context<'_>) -> Result<NewJob, RecordError> {
     let (def, name) = (&trigger.def, change.collection());
-    let payload = RawValue::from_string(change.told(&trigger.watching)).map_err(StoreError::corrupt)?;
+    let payload = match &trigger.payload {
+        Some(outline) => change.filled(outline),
+        None => change.told(&trigger.watching),
+    };
+    let payload = RawValue::from_string(payload).map_err(StoreError::corrupt)?;
     let payload = input::checked(Some(payload), "payload").map_err(|_| {
         let kind = &def.kind;
         RecordError::TooLarge(format!("the record is larger than the job \"{kind}\" may be that a trigger of {name} makes; let the trigger show fewer fields"))

@@ -122,7 +122,7 @@ impl TemplatesApi {
     ) -> Result<Json<RenderedResponse>, ApiError> {
         let PreviewInput { locale, values, draft } = body.0;
         let trial = Trial { locale, values, draft };
-        Ok(Json(self.templates.preview(&*caller_of(request)?, &template.0, trial)?.into()))
+        Ok(Json(self.templates.preview(&*caller_of(request)?, template.0, trial).await?.into()))
     }
 
     /// List layouts

@@ -7,7 +7,7 @@ use super::model::{Layout, Rendered, Template, TemplateError, Texts, Variable};
 use crate::kernel::{FieldError, error::pointer_to};
 
 /// The most steps of one text: a loop in a loop in a loop ends somewhere.
-const FUEL: u64 = 200_000;
+const FUEL: u64 = 50_000;
 /// The most that one text may come to, in bytes.
 const RENDERED_BYTES_MAX: usize = 512 << 10;
 /// The longest subject, in characters.
@@ -149,7 +149,7 @@ impl Rendering<'_> {
         let html = texts.html.as_deref().map(|html| put("html", HTML, html)).transpose()?;
         let text = match (&texts.text, &html, &texts.inbox) {
             (Some(text), _, _) => put("text", PLAIN, text)?,
-            (None, Some(html), _) => nanohtml2text::html2text(html).replace("\r\n", "\n"),
+            (None, Some(html), _) => format!("{}\n", nanohtml2text::html2text(html).replace("\r\n", "\n").trim()),
             (None, None, Some(inbox)) => put("inbox", PLAIN, inbox)?,
             (None, None, None) => String::new(),
         };

@@ -124,6 +124,21 @@ impl Templates {
         rendering.render(&texts).map_err(|fault| (template, fault).into())
     }
 
+    /// The language in which a template tells a user something: the one that is wanted, or the user's own, or the one that comes closest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn language(
+        &self,
+        source: &impl Read,
+        template: &Template,
+        (user, locale): (Option<&str>, Option<&str>),
+    ) -> Result<String, StoreError> {
+        let own = user.map(|user| repo::locale_of(source, user)).transpose()?.flatten();
+        let wanted = locale.or(own.as_deref()).unwrap_or(&self.locale);
+        Ok(template.closest(Some(wanted)).to_owned())
+    }
+
     /// In which language a user reads, if that is known.
     ///
     /// # Errors
@@ -191,14 +206,14 @@ impl Templates {
     pub(super) async fn create(&self, caller: &Principal, input: TemplateInput) -> Result<Template, TemplateError> {
         permit(caller, Action::Create)?;
         let name = input.name.clone().unwrap_or_default();
-        let (own, now) = (self.clone(), self.clock.now());
+        let made = Template { updated_at: Some(self.clock.now()), ..input.template(name, None) };
+        let (own, made) = (self.clone(), self.tried(made).await?);
         self.store
             .write(move |tx| {
-                if own.known(tx, &name)?.is_some() || repo::templates(tx)?.len() >= OWN_MAX {
-                    let why = format!("there is a template \"{name}\" already, or there are {OWN_MAX}");
+                if own.known(tx, &made.name)?.is_some() || repo::templates(tx)?.len() >= OWN_MAX {
+                    let why = format!("there is a template \"{}\" already, or there are {OWN_MAX}", made.name);
                     return Err(TemplateError::Conflict(why));
                 }
-                let made = Template { updated_at: Some(now), ..input.template(name, None) };
                 own.put(tx, made)
             })
             .await
@@ -215,22 +230,34 @@ impl Templates {
         input: TemplateInput,
     ) -> Result<Template, TemplateError> {
         permit(caller, Action::Update)?;
-        let (own, now) = (self.clone(), self.clock.now());
+        self.known(&self.store.snapshot(), &name)?.ok_or_else(|| not_found(&name))?;
+        let original = self.built_in.get(&name);
+        let changed = Template { updated_at: Some(self.clock.now()), ..input.template(name, original) };
+        let (own, changed) = (self.clone(), self.tried(changed).await?);
         self.store
             .write(move |tx| {
-                own.known(tx, &name)?.ok_or_else(|| not_found(&name))?;
-                let original = own.built_in.get(&name);
-                let changed = Template { updated_at: Some(now), ..input.template(name, original) };
+                own.known(tx, &changed.name)?.ok_or_else(|| not_found(&changed.name))?;
                 own.put(tx, changed)
             })
             .await
     }
 
+    /// Tries a template, away from the writer and from the threads that serve requests: it may take a while.
+    async fn tried(&self, template: Template) -> Result<Template, TemplateError> {
+        let own = self.clone();
+        self.store
+            .scan(move |snapshot| {
+                let layout = own.layout_of(snapshot, &template)?;
+                let faults = check::faults_of(&template, layout.as_ref(), &own.surroundings);
+                if faults.is_empty() { Ok(template) } else { Err(TemplateError::Invalid(faults)) }
+            })
+            .await
+    }
+
+    /// Keeps a template that was tried.
     fn put(&self, tx: &mut Tx<'_>, template: Template) -> Result<Template, TemplateError> {
-        let layout = self.layout_of(tx, &template)?;
-        let faults = check::faults_of(&template, layout.as_ref(), &self.surroundings);
-        if !faults.is_empty() {
-            return Err(TemplateError::Invalid(faults));
+        if template.layout.is_some() && self.layout_of(tx, &template)?.is_none() {
+            return Err(TemplateError::Conflict("the layout was removed meanwhile".into()));
         }
         repo::put_template(tx, &template)?;
         Ok(template)
@@ -256,16 +283,28 @@ impl Templates {
     /// # Errors
     /// [`TemplateError::Forbidden`] without `templates:read`, [`TemplateError::NotFound`], [`TemplateError::Invalid`],
     /// [`TemplateError::Render`].
-    pub(super) fn preview(&self, caller: &Principal, name: &str, trial: Trial) -> Result<Rendered, TemplateError> {
+    pub(super) async fn preview(
+        &self,
+        caller: &Principal,
+        name: String,
+        trial: Trial,
+    ) -> Result<Rendered, TemplateError> {
         permit(caller, Action::Read)?;
-        let snapshot = self.store.snapshot();
-        let known = self.known(&snapshot, name)?;
+        let own = self.clone();
+        self.store.scan(move |snapshot| own.previewed(snapshot, name, trial)).await
+    }
+
+    fn previewed(&self, source: &impl Read, name: String, trial: Trial) -> Result<Rendered, TemplateError> {
+        let is_draft = trial.draft.is_some();
         let template = match trial.draft {
-            Some(draft) => draft.template(name.to_owned(), self.built_in.get(name)),
-            None => known.ok_or_else(|| not_found(name))?,
+            Some(draft) => draft.template(name.clone(), self.built_in.get(&name)),
+            None => self.known(source, &name)?.ok_or_else(|| not_found(&name))?,
         };
-        let layout = self.layout_of(&snapshot, &template)?;
-        let faults = check::faults_of(&template, layout.as_ref(), &self.surroundings);
+        let layout = self.layout_of(source, &template)?;
+        let faults = match is_draft {
+            true => check::faults_of(&template, layout.as_ref(), &self.surroundings),
+            false => Vec::new(),
+        };
         if !faults.is_empty() {
             return Err(TemplateError::Invalid(faults));
         }

@@ -114,7 +114,9 @@ async fn what_cannot_be_sent_is_tried_again_or_given_up() {
     let attempts = async || app.operator().get(&path).await.ok(200)["items"][0]["attempts"].clone();
     app.until("it was tried", async || attempts().await == 1).await;
     let job = app.operator().get(&path).await.ok(200)["items"][0]["job"].as_str().unwrap().to_owned();
-    let waits = app.operator().get(&format!("/api/v1/jobs/{job}")).await.ok(200);
+    let read = async || app.operator().get(&format!("/api/v1/jobs/{job}")).await.ok(200);
+    app.until("the attempt ends", async || read().await["state"] != "running").await;
+    let waits = read().await;
     assert_eq!(
         (&waits["state"], &waits["queue"], &waits["kind"]),
         (&json!("failed"), &json!("emails"), &json!("email.send"))

@@ -178,7 +178,7 @@ async fn one_click_ends_the_mails_of_a_category() {
     unsubscribe(&token).await.expect(204);
     let shown = ann.get(PREFERENCES).await.ok(200);
     assert_eq!(shown["categories"], json!({"orders": {"email": false, "inbox": true}}));
-    assert_eq!(shown["knownCategories"], json!(["digest", "orders", "security"]));
+    assert_eq!(shown["knownCategories"], json!(["orders", "security"]));
     // What is read can be sent back.
     ann.put(PREFERENCES, shown).await.ok(200);
     let done = admin.post(SEND, order(&[&ann], "2")).await.ok(200);
@@ -237,4 +237,30 @@ async fn jobs_tell_users_something_once() {
     let id = admin.post("/api/v1/jobs", bad).await.ok(201)["id"].as_str().unwrap().to_owned();
     let dead = job(&app, &format!("/api/v1/jobs/{id}"), |job| job["state"] == "dead").await;
     assert!(dead["error"].as_str().unwrap().contains("/template: there is no template"), "{dead}");
+}
+
+#[tokio::test]
+async fn a_change_of_a_record_tells_users_something() {
+    let app = start().await;
+    let (admin, ann) = (app.admin().await, app.user("ann", &[]).await);
+    let payload = json!({
+        "template": "order.sent", "users": [{"$field": "customer"}], "values": {"number": {"$field": "number"}},
+        "link": "/orders", "channels": ["inbox"],
+    });
+    let fields = json!([
+        {"name": "customer", "type": "relation", "collection": "users"},
+        {"name": "number", "type": "string"},
+        {"name": "sent", "type": "boolean", "default": false, "nullable": false},
+    ]);
+    let trigger = json!({
+        "on": ["update"], "queue": "emails", "kind": "notification.send", "payload": payload, "when": "sent && !@old.sent",
+    });
+    app.collection(json!({"name": "orders", "fields": fields, "triggers": [trigger]})).await;
+    let order = json!({"id": "o1", "customer": ann.id, "number": "\"quoted\" {{ 1 }}"});
+    admin.post("/api/v1/collections/orders/records", order).await.ok(201);
+    admin.patch("/api/v1/collections/orders/records/o1", json!({"sent": true})).await.ok(200);
+    app.until("ann is told", async || ann.get(INBOX).await.ok(200)["unread"] == 1).await;
+    let inbox = ann.get(INBOX).await.ok(200);
+    // What a record holds is a value, and nothing of it is read as a template.
+    assert_eq!(inbox["items"][0]["subject"], "Order \"quoted\" {{ 1 }}");
 }

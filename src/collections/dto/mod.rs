@@ -2,7 +2,7 @@
 
 mod examples;
 
-use poem_openapi::{Enum, Object};
+use poem_openapi::{Enum, Object, types::Any};
 use serde_json::Value;
 
 /// What becomes of a record when one that it points at is deleted.
@@ -147,7 +147,7 @@ pub(super) enum TriggerCollision {
 
 /// A job that a change of a record makes, in the transaction of the change. Its payload has `collection`, `event`, the `id` and the
 /// `record` (as it is, or, when it was deleted, was) and, on an update, the names of the fields that `changed`. It takes no permission of
-/// those who change records: whoever writes the schema decides. Imports set off no trigger.
+/// those who change records: whoever writes the schema decides, and must be permitted to make jobs of the kind if the server itself does them. Imports set off no trigger.
 #[derive(Object)]
 #[oai(rename_all = "camelCase", deny_unknown_fields, rename = "CollectionTrigger")]
 pub(super) struct Trigger {
@@ -163,6 +163,10 @@ pub(super) struct Trigger {
     /// The fields that the payload shows besides id, createdAt, updatedAt and version; all that are not hidden when absent.
     #[oai(skip_serializing_if_is_none, validator(max_items = 200))]
     fields: Option<Vec<String>>,
+    /// The payload, in the place of the change: any JSON, in which `{"$field": "name"}` stands for the value of that field of the record. So a
+    /// change can tell users something (`notification.send`), or send a mail (`email.send`).
+    #[oai(skip_serializing_if_is_none)]
+    payload: Option<Any<Value>>,
     /// In which records: an expression about the record and, as `@old`, the one before, such as `status != @old.status`.
     #[oai(skip_serializing_if_is_none)]
     when: Option<String>,

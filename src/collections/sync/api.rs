@@ -8,7 +8,7 @@ use crate::{
     access::{Action, Who},
     collections::{
         CollectionService,
-        api::{Tag, who},
+        api::{Tag, check_kinds, who},
     },
     http::{ApiError, JsonBody, JsonReply},
 };
@@ -47,6 +47,7 @@ impl SchemaApi {
         body: JsonBody<SchemaInput, dto::ApplyRequest>,
     ) -> Result<Reply, ApiError> {
         let who = author(request)?;
+        check_kinds(request, &self.collections, &body.0.collections)?;
         Ok(Reply::new(self.collections.apply_schema(&who, body.0).await?))
     }
 }

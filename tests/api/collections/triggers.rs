@@ -44,6 +44,10 @@ async fn what_does_not_fit_is_named() {
         (json!({"fields": ["title", "title"]}), "/triggers/0/fields/1", "unique"),
         (json!({"fields": ["secret"]}), "/triggers/0/fields/0", "hidden"),
         (json!({"fields": ["id"]}), "/triggers/0/fields/0", "reserved"),
+        (json!({"payload": {"to": [{"$field": "none"}]}}), "/triggers/0/payload/to/0", "not_found"),
+        (json!({"payload": {"$field": "secret"}}), "/triggers/0/payload", "hidden"),
+        (json!({"payload": {}, "fields": []}), "/triggers/0/fields", "conflict"),
+        (json!({"payload": "x".repeat(70_000)}), "/triggers/0/payload", "too_long"),
         (json!({"when": "none = 1"}), "/triggers/0/when", "invalid"),
         (json!({"when": "title = @auth.id"}), "/triggers/0/when", "invalid"),
         (json!({"when": "@request.body.title = 'a'"}), "/triggers/0/when", "invalid"),
@@ -111,4 +115,40 @@ async fn a_whole_schema_has_them() {
     admin.post("/api/v1/collections/users/records", json!({"email": "new@example.com"})).await.ok(201);
     let jobs = admin.get("/api/v1/jobs?queue=emails").await.ok(200);
     assert_eq!(jobs["items"][0]["kind"], "welcome");
+}
+
+#[tokio::test]
+async fn a_payload_follows_what_is_renamed_and_holds_what_it_needs() {
+    let (_app, admin) = posts().await;
+    let payload = json!({"subject": {"$field": "title"}, "more": [{"$field": "title", "other": 1}, "$field"]});
+    let stored = admin.patch(POSTS, triggers(&[json!({"payload": payload})])).await.ok(200);
+    assert_eq!(stored["triggers"][0]["payload"], payload);
+    let mut fields = stored["fields"].clone();
+    let at = fields.as_array().unwrap().iter().position(|field| field["name"] == "title").unwrap();
+    let title = fields[at].clone();
+    fields[at]["name"] = json!("heading");
+    fields[at]["renamedFrom"] = json!("title");
+    let renamed = admin.patch(POSTS, json!({"fields": fields})).await.ok(200);
+    // What only looks like a field stays.
+    let expected = json!({"subject": {"$field": "heading"}, "more": [{"$field": "title", "other": 1}, "$field"]});
+    assert_eq!(renamed["triggers"][0]["payload"], expected);
+    fields.as_array_mut().unwrap().remove(at);
+    drop(title);
+    admin.patch(POSTS, json!({"fields": fields})).await.invalid(&[("/triggers/0/payload/subject", "not_found")]);
+}
+
+#[tokio::test]
+async fn kinds_of_the_server_s_own_take_their_permission() {
+    let (app, admin) = posts().await;
+    let made = json!({"name": "author", "permissions": ["collections:*", "webhooks:create"]});
+    admin.post("/api/v1/roles", made).await.ok(201);
+    let author = app.user("author", &["author"]).await;
+    let with = |kind: &str| triggers(&[json!({"kind": kind, "payload": {}})]);
+    author.patch(POSTS, with("email.send")).await.problem(403, "forbidden");
+    author.patch(POSTS, with("webhook.deliver")).await.ok(200);
+    author.patch(POSTS, with("some.kind")).await.ok(200);
+    let whole = json!({"collections": [{"name": "new", "triggers": with("email.send")["triggers"]}]});
+    author.post("/api/v1/schema/apply", whole.clone()).await.problem(403, "forbidden");
+    author.post(COLLECTIONS, whole["collections"][0].clone()).await.problem(403, "forbidden");
+    admin.post(COLLECTIONS, whole["collections"][0].clone()).await.ok(201);
 }
