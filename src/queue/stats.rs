@@ -82,6 +82,17 @@ impl Minute {
     fn new(number: i64) -> Self {
         Self { number, counts: Counts::default(), waited: Histogram::default(), ran: Histogram::default() }
     }
+
+    fn count(&mut self, tally: Tally) {
+        let slot = match tally {
+            Tally::Made => &mut self.counts.made,
+            Tally::Started => &mut self.counts.started,
+            Tally::Succeeded => &mut self.counts.succeeded,
+            Tally::Failed => &mut self.counts.failed,
+            Tally::Dead => &mut self.counts.dead,
+        };
+        *slot = slot.saturating_add(1);
+    }
 }
 
 fn minute_of(at: Timestamp) -> i64 {
@@ -105,32 +116,27 @@ impl Stats {
         }
     }
 
-    /// Something happened to so many jobs.
+    /// Something happened to a job.
     pub(super) fn count(&self, queue: u32, now: Timestamp, tally: Tally) {
-        self.with(queue, now, |minute| {
-            let slot = match tally {
-                Tally::Made => &mut minute.counts.made,
-                Tally::Started => &mut minute.counts.started,
-                Tally::Succeeded => &mut minute.counts.succeeded,
-                Tally::Failed => &mut minute.counts.failed,
-                Tally::Dead => &mut minute.counts.dead,
-            };
-            *slot = slot.saturating_add(1);
-        });
+        self.with(queue, now, |minute| minute.count(tally));
     }
 
     /// A job was started, after it had waited since it might.
     pub(super) fn started(&self, queue: u32, now: Timestamp, since: Timestamp) {
-        self.count(queue, now, Tally::Started);
-        self.with(queue, now, |minute| minute.waited.add(now.duration_since(since)));
+        self.with(queue, now, |minute| {
+            minute.count(Tally::Started);
+            minute.waited.add(now.duration_since(since));
+        });
     }
 
     /// An attempt came to an end.
     pub(super) fn ended(&self, queue: u32, now: Timestamp, tally: Tally, since: Option<Timestamp>) {
-        self.count(queue, now, tally);
-        if let Some(since) = since {
-            self.with(queue, now, |minute| minute.ran.add(now.duration_since(since)));
-        }
+        self.with(queue, now, |minute| {
+            minute.count(tally);
+            if let Some(since) = since {
+                minute.ran.add(now.duration_since(since));
+            }
+        });
     }
 
     /// How a queue has done.

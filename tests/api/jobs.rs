@@ -320,3 +320,23 @@ async fn who_waits_for_a_job_does_not_hold_up_a_stop() {
     make(&admin, json!({"queue": "sync", "kind": "x"})).await;
     assert_eq!(lease(&admin, json!({})).await.len(), 0, "what is made now is for after the next start");
 }
+
+#[tokio::test]
+async fn a_changed_queue_holds_for_jobs_that_are_there() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let id = make(&admin, json!({"queue": "sync", "kind": "x"})).await;
+    let fail = async || {
+        let job = lease(&admin, json!({})).await.remove(0);
+        let body = json!({"leaseToken": job["leaseToken"], "error": "no"});
+        admin.post(&end(&job, "fail"), body).await.ok(200)["state"].clone()
+    };
+    assert_eq!(fail().await, "failed");
+    admin.patch(&format!("{QUEUES}/sync"), json!({"attemptsMax": 1, "keepDeadSeconds": 60})).await.ok(200);
+    admin.send("POST", &format!("{JOBS}/{id}/retry"), "").await.expect(200);
+    assert_eq!(fail().await, "dead");
+    // A change that is refused changes nothing of what holds.
+    admin.patch(&format!("{QUEUES}/sync"), json!({"attemptsMax": 0})).await.expect(422);
+    admin.send("POST", &format!("{JOBS}/{id}/retry"), "").await.expect(200);
+    assert_eq!(fail().await, "dead");
+}
