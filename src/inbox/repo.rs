@@ -104,8 +104,8 @@ pub(super) fn add(tx: &mut Tx<'_>, user: &str, entry: &Entry) -> Result<(), Stor
     for old in oldest {
         if old.created_at < limit || counts.all >= ENTRIES_MAX {
             tx.delete(ENTRIES, &key(user, &old.id)[..])?;
-            counts.all -= 1;
-            counts.unread -= u64::from(old.read_at.is_none());
+            counts.all = counts.all.saturating_sub(1);
+            counts.unread = counts.unread.saturating_sub(u64::from(old.read_at.is_none()));
         }
     }
     counts.all += 1;

@@ -88,19 +88,18 @@ fn faults_of_texts(
     if !faults.is_empty() {
         return faults;
     }
-    // All that is optional may be absent, and all may be there.
-    let values = render::examples(&template.variables);
-    let rendering = Rendering {
-        template,
-        layout,
-        surroundings,
-        locale,
-        values: &values,
-        unsubscribe_url: None,
-        strictness: Strictness::Strict,
+    // With everything that may be there, where what is named must be; and without what may be absent.
+    let all = render::examples(&template.variables);
+    let least = render::examples(template.variables.iter().filter(|variable| variable.required));
+    let render = |values, strictness| {
+        let rendering = Rendering { template, layout, surroundings, locale, values, unsubscribe_url: None, strictness };
+        rendering.render(texts)
     };
-    let fault = rendering.render(texts).err();
-    fault.into_iter().map(|(part, why)| FieldError::new(place(part), "render", why)).collect()
+    let fault = render(&all, Strictness::Strict).and_then(|_| {
+        let without = render(&least, Strictness::Lenient);
+        without.map_err(|(part, why)| (part, format!("{why}, when only what is required is given")))
+    });
+    fault.err().into_iter().map(|(part, why)| FieldError::new(place(part), "render", why)).collect()
 }
 
 /// What is wrong with one text, by code.

@@ -54,9 +54,13 @@ pub(super) const HTML: &str = "html";
 /// The name under which anything else is.
 pub(super) const PLAIN: &str = "text";
 
-/// A time in the form of `strftime`, in UTC: `{{ at|date("%d.%m.%Y") }}`.
-fn date(at: &str, format: Option<&str>) -> Result<String, Error> {
+/// A time in the form of `strftime`, in UTC: `{{ at|date("%d.%m.%Y") }}`. One that is absent is nothing.
+fn date(at: &Input, format: Option<&str>) -> Result<String, Error> {
     let fault = |why: String| Error::new(ErrorKind::InvalidOperation, why);
+    if at.is_undefined() || at.is_none() {
+        return Ok(String::new());
+    }
+    let at = at.as_str().unwrap_or_default();
     let at: jiff::Timestamp = at.parse().map_err(|_| fault(format!("\"{at}\" is no time")))?;
     let shown = jiff::fmt::strtime::format(format.unwrap_or("%Y-%m-%d %H:%M UTC"), at);
     shown.map_err(|error| fault(error.to_string()))
@@ -210,9 +214,9 @@ pub(super) fn check_values(variables: &[Variable], values: &Value, under: &str) 
     faults
 }
 
-/// The examples of all variables, as values.
-pub(super) fn examples(variables: &[Variable]) -> Value {
-    Value::Object(variables.iter().map(|variable| (variable.name.clone(), variable.example.clone())).collect())
+/// The examples of variables, as values.
+pub(super) fn examples<'v>(variables: impl IntoIterator<Item = &'v Variable>) -> Value {
+    Value::Object(variables.into_iter().map(|variable| (variable.name.clone(), variable.example.clone())).collect())
 }
 
 impl From<(&Template, PartFault)> for TemplateError {
