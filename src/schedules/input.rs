@@ -61,6 +61,7 @@ impl ScheduleInput {
             overlap: Overlap::default(),
             paused: false,
             created_by: by.into(),
+            told_by: None,
             created_at: now,
             updated_at: now,
             next_at: None,
@@ -74,7 +75,7 @@ impl ScheduleInput {
     ///
     /// # Errors
     /// Every member that does not fit.
-    pub(super) fn changed(self, known: &Schedule, now: Timestamp) -> Result<Schedule, Vec<FieldError>> {
+    pub(super) fn changed(self, known: &Schedule, by: &str, now: Timestamp) -> Result<Schedule, Vec<FieldError>> {
         let mut faults = Vec::new();
         if self.name.is_some() {
             faults.push(FieldError::at("name", "invalid", "a schedule keeps its name"));
@@ -82,7 +83,10 @@ impl ScheduleInput {
         let timing = self.timing(Some(&known.timing), now, &mut faults);
         let is_new = timing.as_ref().is_some_and(|timing| *timing != known.timing);
         let changed = Schedule { timing: timing.unwrap_or_else(|| known.timing.clone()), ..known.clone() };
-        self.into_schedule(changed, is_new, now, faults)
+        let changed = self.into_schedule(changed, is_new, now, faults)?;
+        let job = |of: &Schedule| (of.queue.clone(), of.kind.clone(), of.payload.get().to_owned());
+        let told_by = if job(&changed) == job(known) { known.told_by.clone() } else { Some(by.to_owned()) };
+        Ok(Schedule { told_by, ..changed })
     }
 
     fn into_schedule(

@@ -69,6 +69,9 @@ pub struct Schedule {
     pub paused: bool,
     /// Who made it.
     pub created_by: String,
+    /// Who last said what its jobs are, if not who made it: they are made in that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -110,7 +110,7 @@ impl Schedules {
         self.store
             .write(move |tx| {
                 let known = repo::schedule(tx, &name)?.ok_or_else(|| not_found(&name))?;
-                let schedule = input.changed(&known, now).map_err(ScheduleError::Invalid)?;
+                let schedule = input.changed(&known, caller.id.as_str(), now).map_err(ScheduleError::Invalid)?;
                 jobs.permit(&caller, &schedule.queue, &schedule.kind)?;
                 put(tx, Some(&known), &schedule, bell)?;
                 Ok(schedule)
@@ -217,13 +217,14 @@ impl Schedules {
 }
 
 fn job_of(schedule: &Schedule, due_at: Timestamp) -> NewJob {
-    let Schedule { name, queue, kind, payload, priority, attempts_max, overlap, created_by, .. } = schedule;
+    let Schedule { name, queue, kind, payload, priority, attempts_max, overlap, .. } = schedule;
+    let by = schedule.told_by.as_ref().unwrap_or(&schedule.created_by);
     NewJob {
         priority: *priority,
         attempts_max: *attempts_max,
         serial: (*overlap == Overlap::Queue).then(|| format!("schedule/{name}")),
         scheduled: Some(Scheduled { schedule: name.clone(), at: due_at }),
-        ..NewJob::new(queue, kind, payload.clone(), created_by)
+        ..NewJob::new(queue, kind, payload.clone(), by)
     }
 }
 

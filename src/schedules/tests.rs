@@ -44,6 +44,7 @@ pub(super) fn schedule(timing: Timing) -> Schedule {
         overlap: Overlap::Skip,
         paused: false,
         created_by: "ann".into(),
+        told_by: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
         next_at: None,

@@ -137,3 +137,23 @@ async fn it_takes_the_permission_to_make_jobs_too() {
     only.delete(NIGHTLY).await.expect(204);
     admin.delete("/api/v1/queues/news").await.expect(204);
 }
+
+#[tokio::test]
+async fn jobs_are_made_in_the_name_of_who_said_what_they_are() {
+    let app = TestApp::start().await;
+    let (admin, other) = (app.admin().await, app.user("other", &["admin"]).await);
+    admin.post(SCHEDULES, nightly(&json!({"payload": 1, "overlap": "allow"}))).await.ok(201);
+    let maker = async |changed: Option<Value>| {
+        if let Some(changed) = changed {
+            other.patch(NIGHTLY, changed).await.ok(200);
+        }
+        let run = admin.send("POST", &format!("{NIGHTLY}/run"), "").await.ok(201);
+        let job = admin.get(&format!("/api/v1/jobs/{}", run["job"].as_str().unwrap())).await.ok(200);
+        job["createdBy"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(maker(None).await, admin.id);
+    // Another time, or a rest, makes it nobody else's.
+    assert_eq!(maker(Some(json!({"timezone": "UTC"}))).await, admin.id);
+    assert_eq!(maker(Some(json!({"payload": 2}))).await, other.id);
+    assert_eq!(maker(None).await, other.id);
+}
